@@ -1,0 +1,1 @@
+"""The event contracts: types, codec, schema export."""

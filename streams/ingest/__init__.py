@@ -1,0 +1,1 @@
+"""Ways in: file import and the simulator."""

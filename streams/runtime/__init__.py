@@ -1,0 +1,1 @@
+"""The shell around the core: broker, topics, transport, Faust agents, metrics, supervisor."""
