@@ -88,8 +88,7 @@ def test_parts_start_in_order_and_stop_in_reverse() -> None:
 
 def test_a_part_that_ends_while_starting_is_one_line_with_its_last_words() -> None:
     part = FakePart("worker", [], answers=False, how="ended with status 1")
-    with pytest.raises(PartError, match=r"^the worker did not start: it ended with status 1: out of
-    coffee$"):
+    with pytest.raises(PartError, match=r"^the worker did not start: it ended with status 1: out of coffee$"):
         Supervisor([part], print).start()
 
 
@@ -184,7 +183,9 @@ def test_a_process_is_stopped_with_what_it_started(tmp_path: Path) -> None:
     )
     written = tmp_path / "pid"
     part = ProcessPart(
-        "worker", [sys.executable, "-c", script], is_ready=lambda: written.exists() and written.read_text() != ""
+        "worker",
+        [sys.executable, "-c", script],
+        is_ready=lambda: written.exists() and written.read_text() != "",
     )
     supervisor = Supervisor([part], print)
     supervisor.start()
