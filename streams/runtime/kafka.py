@@ -1,0 +1,132 @@
+"""Apache Kafka on this machine: the broker's own jars, KRaft mode, one node, data in a folder, on loopback."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from streams.errors import BrokerError
+from streams.runtime.server import BrokerProcess
+
+_DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "kafka"
+_JARS = _DEPLOY / "target" / "jars"
+_CLUSTER_ID = "ZGF5Ym9va2RheWJvb2tkYQ"  # 16 bytes in URL-safe base64, as Kafka wants it
+_OLDEST_JAVA = 17
+
+
+class ApacheKafka(BrokerProcess):
+    """One Apache Kafka node on ``host:port``, controller on the port after it, everything it keeps in
+    ``data_dir``.
+
+    ``jars`` is what :func:`fetch_jars` returned. Stopped or killed, it starts again on the same data.
+    ``heap`` is in Java's notation. Raises :class:`BrokerError` where Java is missing or too old.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int = 9092,
+        jars: Path = _JARS,
+        *,
+        host: str = "127.0.0.1",
+        controller_port: int | None = None,
+        heap: str = "1g",
+    ) -> None:
+        self.data_dir = data_dir.resolve()
+        self.controller_port = controller_port or port + 1
+        self._properties = self.data_dir / "server.properties"
+        self._java = [require_java(), "-cp", str(jars.resolve() / "*")]
+        self._java += [f"-Dlog4j2.configurationFile={_DEPLOY / 'log4j2.properties'}"]
+        argv = [
+            *self._java,
+            f"-Xmx{heap}",
+            "-XX:+ExitOnOutOfMemoryError",
+            "kafka.Kafka",
+            str(self._properties),
+        ]
+        super().__init__(
+            "Apache Kafka broker",
+            argv,
+            host,
+            port,
+            _CLUSTER_ID,
+            self.data_dir / "kafka.log",
+            setting="--port",
+            prepare=self._prepare_storage,
+        )
+        self.part.stop_within = 30.0
+
+    def _prepare_storage(self) -> None:
+        self._require_port(self.controller_port)
+        logs = self.data_dir / "data"
+        logs.mkdir(parents=True, exist_ok=True)
+        template = (_DEPLOY / "server.properties").read_text()
+        for name, value in {
+            "{host}": self.host,
+            "{port}": self.port,
+            "{controller_port}": self.controller_port,
+            "{data_dir}": logs,
+        }.items():
+            template = template.replace(name, str(value))
+        self._properties.write_text(template)
+        if (logs / "meta.properties").exists():
+            return
+        # The C1 compiler alone: the tool runs for a second.
+        command = [*self._java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"]
+        command += ["-t", _CLUSTER_ID, "-c", str(self._properties)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BrokerError(
+                f"{logs}: Kafka cannot use this folder: {_last_line(done.stderr or done.stdout)}"
+            )
+
+
+def fetch_jars(pom: Path = _DEPLOY / "pom.xml") -> Path:
+    """The folder with Kafka's jars, brought by Maven first where they are missing or the pom is newer.
+
+    Raises :class:`BrokerError` where the pom, Maven or Java is missing, or Maven fails.
+    """
+    jars = pom.parent / "target" / "jars"
+    if not pom.exists():
+        raise BrokerError(
+            f"{pom}: missing; Apache Kafka is started from a checkout of the project, not from a wheel"
+        )
+    stamp = jars / ".complete"
+    if stamp.exists() and stamp.stat().st_mtime >= pom.stat().st_mtime:
+        return jars
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise BrokerError(
+            "Maven (mvn) is not installed: it brings Apache Kafka's jars; use the embedded broker, or "
+            "install Maven and a JDK"
+        )
+    require_java()
+    shutil.rmtree(jars, ignore_errors=True)  # jars of two versions side by side would not start
+    done = subprocess.run(
+        [maven, "-q", "-B", "-f", str(pom), "package"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        errors = [line for line in done.stdout.splitlines() if line.startswith("[ERROR]")]
+        raise BrokerError(
+            f"Maven could not bring Apache Kafka's jars: {errors[0][8:] if errors else done.returncode}"
+        )
+    stamp.touch()
+    return jars
+
+
+def require_java() -> str:
+    """The ``java`` program. Raises :class:`BrokerError` where there is none, or one older than Kafka needs."""
+    java = shutil.which("java")
+    if java is None:
+        raise BrokerError(f"Java is not installed: Apache Kafka needs Java {_OLDEST_JAVA} or later")
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    # openjdk version "17.0.15" 2025-04-15
+    version = told.partition('"')[2].split(".")[0].split('"')[0]
+    if version.isdigit() and int(version) < _OLDEST_JAVA:
+        raise BrokerError(f"{java} is Java {version}: Apache Kafka needs Java {_OLDEST_JAVA} or later")
+    return java
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it gave no reason")

@@ -1,0 +1,290 @@
+"""The topics: their names, how each is kept, creating them and telling how they stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+
+from streams.errors import BrokerError, ConfigError
+from streams.runtime.security import client_security
+
+if TYPE_CHECKING:
+    from streams.config import Config
+
+__all__ = ["TopicInfo", "TopicNames", "admin", "client_security", "create_topics", "describe_topics"]
+
+_DAY_MS = 86_400_000
+_MIB = 1 << 20
+_LEGAL_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+@dataclass(frozen=True)
+class TopicNames:
+    """The names under one namespace. Two namespaces on one broker share nothing.
+
+    Raises :class:`ConfigError` where a namespace would give names that Kafka refuses.
+    """
+
+    namespace: str
+
+    def __post_init__(self) -> None:
+        if not _LEGAL_NAMESPACE.fullmatch(self.namespace):
+            raise ConfigError(
+                f"namespace: {self.namespace!r} cannot begin a topic's name (expected letters, digits, '.', '_' "
+                "or '-', a letter or digit first, at most 200)"
+            )
+
+    @property
+    def orders(self) -> str:
+        return f"{self.namespace}.orders.v1"
+
+    @property
+    def deliveries(self) -> str:
+        return f"{self.namespace}.deliveries.v1"
+
+    @property
+    def support(self) -> str:
+        return f"{self.namespace}.support.v1"
+
+    @property
+    def calendar(self) -> str:
+        return f"{self.namespace}.calendar.v1"
+
+    @property
+    def partials(self) -> str:
+        return f"{self.namespace}.partials.v1"
+
+    @property
+    def kpis(self) -> str:
+        return f"{self.namespace}.kpis.v1"
+
+    @property
+    def incidents(self) -> str:
+        return f"{self.namespace}.incidents.v1"
+
+    @property
+    def feedback(self) -> str:
+        return f"{self.namespace}.feedback.v1"
+
+    @property
+    def state(self) -> str:
+        return f"{self.namespace}.state.v1"
+
+    @property
+    def events(self) -> tuple[str, str, str]:
+        """The three event topics, by family number: orders 0, deliveries 1, support 2."""
+        return self.orders, self.deliveries, self.support
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every topic but the dead-letter ones."""
+        return (
+            *self.events,
+            self.calendar,
+            self.partials,
+            self.kpis,
+            self.incidents,
+            self.feedback,
+            self.state,
+        )
+
+    @property
+    def dead_letters(self) -> tuple[str, ...]:
+        """The dead-letter topics: one for each topic whose records can be set aside. Not for the state log,
+        where a record that cannot be read must stop its reader.
+        """
+        return tuple(self.dlq(topic) for topic in self.all if topic != self.state)
+
+    def dlq(self, topic: str) -> str:
+        """The dead-letter topic of ``topic``."""
+        return f"{topic}.dlq"
+
+
+@dataclass(frozen=True)
+class TopicInfo:
+    """A topic as it stands. Offsets are one per partition; ``retention_ms`` is ``None`` where records are
+    kept for ever, or where the broker does not tell (then ``cleanup`` is empty).
+    """
+
+    name: str
+    begin: tuple[int, ...]
+    end: tuple[int, ...]
+    retention_ms: int | None
+    cleanup: str
+
+    @property
+    def partitions(self) -> int:
+        return len(self.end)
+
+    @property
+    def records(self) -> int:
+        """How many records are kept, give or take what compaction and transactions leave between the offsets."""
+        return sum(self.end) - sum(self.begin)
+
+
+@contextmanager
+def admin(config: Config) -> Iterator[Any]:
+    """A ``KafkaAdminClient`` on the configured broker, closed at the end; Kafka's errors become
+    :class:`BrokerError`."""
+    bootstrap = config.kafka.bootstrap
+    try:
+        client = KafkaAdminClient(
+            bootstrap_servers=bootstrap.split(","),
+            client_id="daybook-admin",
+            bootstrap_timeout_ms=10_000,
+            **client_security(config, "kafka-python"),
+        )
+    except KafkaError as error:
+        raise BrokerError(f"{bootstrap}: no Kafka broker answers there ({_brief(error)})") from None
+    try:
+        yield client
+    except KafkaError as error:
+        raise BrokerError(f"{bootstrap}: {_brief(error)}") from error
+    finally:
+        client.close()
+
+
+def create_topics(config: Config) -> list[str]:
+    """Create the topics that do not exist yet; the names of those created, in the order of
+    :class:`TopicNames`.
+
+    What exists is left as it is, so its retention and limits may be tuned with Kafka's own tools. Raises
+    :class:`BrokerError` when the broker refuses, or when one of the co-partitioned topics (the three event
+    topics and the state log) has another number of partitions than configured: an order, its delivery and its
+    state would then meet in different workers.
+    """
+    wanted = _layout(config)
+    names = TopicNames(config.namespace)
+    with admin(config) as client:
+        existing = _partition_counts(client, list(wanted))
+        _check_copartitioned(names, existing, config.kafka.partitions)
+        missing = {name: layout for name, layout in wanted.items() if name not in existing}
+        if not missing:
+            return []
+        created = []
+        for topic in client.create_topics(missing, raise_errors=False)["topics"]:
+            error = for_code(topic["error_code"])
+            if topic["error_code"] == 0:
+                created.append(topic["name"])
+            elif error is not TopicAlreadyExistsError:  # another worker may have been faster
+                reason = topic.get("error_message") or error.__name__
+                raise BrokerError(f"{config.kafka.bootstrap}: cannot create {topic['name']}: {reason}")
+        client.wait_for_topics(list(missing))
+        _check_copartitioned(names, _partition_counts(client, list(wanted)), config.kafka.partitions)
+    return [name for name in wanted if name in created]
+
+
+def describe_topics(config: Config) -> list[TopicInfo]:
+    """How the topics of the namespace stand, those that exist, in the order of :class:`TopicNames`."""
+    with admin(config) as client:
+        counts = _partition_counts(client, list(_layout(config)))
+        partitions = [
+            TopicPartition(name, number) for name, count in counts.items() for number in range(count)
+        ]
+        begin = client.list_partition_offsets({tp: OffsetSpec.EARLIEST for tp in partitions})
+        end = client.list_partition_offsets({tp: OffsetSpec.LATEST for tp in partitions})
+        kept = client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in counts])[
+            "topic"
+        ]
+    return [
+        TopicInfo(
+            name,
+            tuple(begin[TopicPartition(name, number)].offset for number in range(count)),
+            tuple(end[TopicPartition(name, number)].offset for number in range(count)),
+            _retention(kept.get(name, {})),
+            kept.get(name, {}).get("cleanup.policy", {}).get("value", ""),
+        )
+        for name, count in counts.items()
+    ]
+
+
+def _layout(config: Config) -> dict[str, dict[str, Any]]:
+    """What to ask for when a topic is created, by name, in kafka-python's form."""
+    names = TopicNames(config.namespace)
+    shared = config.kafka.partitions
+
+    def topic(
+        partitions: int, cleanup: str = "delete", keep: int = -1, record: int = _MIB, **more: str
+    ) -> Any:
+        return {
+            "num_partitions": partitions,
+            "replication_factor": config.kafka.replication,
+            "configs": {
+                "cleanup.policy": cleanup,
+                "retention.ms": str(keep),
+                # The broker's clock is the arrival; and retention counts from it, so an import of years past
+                # stays.
+                "message.timestamp.type": "LogAppendTime",
+                # The broker's limit is on a batch: a full record and what surrounds it.
+                "max.message.bytes": str(record + 64 * 1024),
+                **more,
+            },
+        }
+
+    # An event beyond limits.event_bytes must still get in, to end as a dead letter with a reason rather than
+    # as an exception in a shop system that nobody reads.
+    event = topic(shared, keep=30 * _DAY_MS, record=12 * _MIB)
+    layout = dict.fromkeys(names.events, event)
+    # An entry holds until it is replaced or withdrawn by an empty record.
+    layout[names.calendar] = topic(1, "compact")
+    # Keyed by KPI: all partitions of a KPI meet in one reader. Absolute values: the older ones are soon worth
+    # nothing.
+    layout[names.partials] = topic(shared, keep=7 * _DAY_MS, record=8 * _MIB)
+    # Keyed by series, and a series has many panes: compaction would leave one value of each and lose its
+    # history.
+    layout[names.kpis] = topic(shared, keep=30 * _DAY_MS)
+    # The current state for ever; each change on the way there for a month.
+    layout[names.incidents] = topic(1, "compact", **{"min.compaction.lag.ms": str(30 * _DAY_MS)})
+    # Few and precious: detectors learn from them again after every change of model.
+    layout[names.feedback] = topic(1)
+    # A snapshot and what follows it. When all of it has aged away, the events of the last month make it anew.
+    layout[names.state] = topic(shared, keep=7 * _DAY_MS, record=8 * _MIB)
+    layout |= dict.fromkeys(names.dead_letters, topic(1, keep=30 * _DAY_MS, record=12 * _MIB))
+    return layout
+
+
+def _partition_counts(client: Any, names: list[str]) -> dict[str, int]:
+    """Partitions of those of ``names`` that exist, in their order."""
+    found = {}
+    for topic in client.describe_topics(names):
+        error = for_code(topic["error_code"])
+        if topic["error_code"] == 0:
+            found[topic["name"]] = len(topic["partitions"])
+        elif error is not UnknownTopicOrPartitionError:
+            raise error(topic["name"])
+    return {name: found[name] for name in names if name in found}
+
+
+def _check_copartitioned(names: TopicNames, counts: dict[str, int], expected: int) -> None:
+    wrong = {
+        name: counts[name] for name in (*names.events, names.state) if counts.get(name, expected) != expected
+    }
+    if not wrong:
+        return
+    found = ", ".join(f"{name} has {count}" for name, count in wrong.items())
+    common = {counts[name] for name in (*names.events, names.state) if name in counts}
+    advice = f"set kafka.partitions to {common.pop()}" if len(common) == 1 else "delete and create them again"
+    raise BrokerError(
+        f"{found} partitions, expected {expected} (kafka.partitions): the event topics and the state log are read "
+        f"side by side and need the same number; {advice}, or use another namespace"
+    )
+
+
+def _retention(configs: dict[str, Any]) -> int | None:
+    if "delete" not in configs.get("cleanup.policy", {}).get("value", ""):
+        return None
+    value = int(configs.get("retention.ms", {}).get("value", -1))
+    return None if value < 0 else value
+
+
+def _brief(error: KafkaError) -> str:
+    """An error of kafka-python in a few words: its own text repeats whole requests."""
+    text = " ".join(str(error).split())
+    return text if 0 < len(text) <= 120 else type(error).__name__

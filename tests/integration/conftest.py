@@ -1,0 +1,70 @@
+"""Real brokers for the tests: one process of each kind for the whole session, a namespace of its own for each test.
+
+A test that takes ``broker`` runs on the embedded broker and again on Apache Kafka; the latter is skipped where Java or
+Maven is missing, and that is a failure where DAYBOOK_CI is set. ``DAYBOOK_TEST_BROKER=embedded`` (or ``apache``) runs
+one kind only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.runtime.broker import EmbeddedBroker
+from streams.runtime.kafka import ApacheKafka, fetch_jars
+from streams.runtime.server import BrokerProcess
+from tests.ports import free_port
+
+KINDS = ("embedded", "apache")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "broker" in metafunc.fixturenames:
+        chosen = os.environ.get("DAYBOOK_TEST_BROKER")
+        kinds = [kind for kind in KINDS if chosen in (None, "", kind)]
+        metafunc.parametrize("broker", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> BrokerProcess:
+    """A running broker; ``broker.bootstrap`` is its address."""
+    found: BrokerProcess = request.getfixturevalue(f"{request.param}_broker")
+    return found
+
+
+@pytest.fixture(scope="session")
+def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    """The session's embedded broker."""
+    with EmbeddedBroker(tmp_path_factory.mktemp("embedded"), free_port()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def apache_broker(kafka_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    """The session's Apache Kafka."""
+    folder = tmp_path_factory.mktemp("kafka")
+    with ApacheKafka(folder, free_port(), kafka_jars, controller_port=free_port()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def kafka_jars() -> Path:
+    """Apache Kafka's jars, for a test that starts a broker of its own."""
+    missing = [program for program in ("java", "mvn") if shutil.which(program) is None]
+    if missing:
+        reason = f"Apache Kafka is not tested: {' and '.join(missing)} not installed"
+        if os.environ.get("DAYBOOK_CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return fetch_jars()
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A namespace no other test has."""
+    return f"test-{uuid.uuid4().hex[:12]}"
