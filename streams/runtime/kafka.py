@@ -1,4 +1,4 @@
-"""Apache Kafka on this machine: the broker's own jars, KRaft mode, one node, data in a folder, on loopback."""
+"""Apache Kafka on this machine: the broker's own jars, KRaft mode, one node on loopback, data in a folder."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def fetch_jars(pom: Path = _DEPLOY / "pom.xml") -> Path:
 
 
 def require_java() -> str:
-    """The ``java`` program. Raises :class:`BrokerError` where there is none, or one older than Kafka needs."""
+    """The path of ``java``. Raises :class:`BrokerError` where there is none, or an older one than Kafka needs."""
     java = shutil.which("java")
     if java is None:
         raise BrokerError(f"Java is not installed: Apache Kafka needs Java {_OLDEST_JAVA} or later")

@@ -37,8 +37,8 @@ class TopicNames:
     def __post_init__(self) -> None:
         if not _LEGAL_NAMESPACE.fullmatch(self.namespace):
             raise ConfigError(
-                f"namespace: {self.namespace!r} cannot begin a topic's name (expected letters, digits, '.', '_' "
-                "or '-', a letter or digit first, at most 200)"
+                f"namespace: {self.namespace!r} cannot begin a topic's name (expected letters, digits, '.', "
+                "'_' or '-', a letter or digit first, at most 200)"
             )
 
     @property
@@ -125,7 +125,7 @@ class TopicInfo:
 
     @property
     def records(self) -> int:
-        """How many records are kept, give or take what compaction and transactions leave between the offsets."""
+        """How many records are kept; after compaction, at most so many."""
         return sum(self.end) - sum(self.begin)
 
 
@@ -188,8 +188,8 @@ def describe_topics(config: Config) -> list[TopicInfo]:
         partitions = [
             TopicPartition(name, number) for name, count in counts.items() for number in range(count)
         ]
-        begin = client.list_partition_offsets({tp: OffsetSpec.EARLIEST for tp in partitions})
-        end = client.list_partition_offsets({tp: OffsetSpec.LATEST for tp in partitions})
+        begin = client.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
+        end = client.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
         kept = client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in counts])[
             "topic"
         ]
@@ -210,21 +210,17 @@ def _layout(config: Config) -> dict[str, dict[str, Any]]:
     names = TopicNames(config.namespace)
     shared = config.kafka.partitions
 
-    def topic(
-        partitions: int, cleanup: str = "delete", keep: int = -1, record: int = _MIB, **more: str
-    ) -> Any:
+    def topic(partitions: int, cleanup: str = "delete", keep: int = -1, record: int = _MIB) -> dict[str, Any]:
         return {
             "num_partitions": partitions,
             "replication_factor": config.kafka.replication,
             "configs": {
                 "cleanup.policy": cleanup,
                 "retention.ms": str(keep),
-                # The broker's clock is the arrival; and retention counts from it, so an import of years past
-                # stays.
+                # Arrival is the broker's clock. Retention counts from it too: an import of years past stays.
                 "message.timestamp.type": "LogAppendTime",
                 # The broker's limit is on a batch: a full record and what surrounds it.
                 "max.message.bytes": str(record + 64 * 1024),
-                **more,
             },
         }
 
@@ -234,14 +230,13 @@ def _layout(config: Config) -> dict[str, dict[str, Any]]:
     layout = dict.fromkeys(names.events, event)
     # An entry holds until it is replaced or withdrawn by an empty record.
     layout[names.calendar] = topic(1, "compact")
-    # Keyed by KPI: all partitions of a KPI meet in one reader. Absolute values: the older ones are soon worth
-    # nothing.
+    # Keyed by KPI: what all workers say of it meets in one reader. Absolute: the older ones are soon worthless.
     layout[names.partials] = topic(shared, keep=7 * _DAY_MS, record=8 * _MIB)
-    # Keyed by series, and a series has many panes: compaction would leave one value of each and lose its
-    # history.
+    # Keyed by series, which has many panes: compaction would leave one value of each and lose its history.
     layout[names.kpis] = topic(shared, keep=30 * _DAY_MS)
     # The current state for ever; each change on the way there for a month.
-    layout[names.incidents] = topic(1, "compact", **{"min.compaction.lag.ms": str(30 * _DAY_MS)})
+    layout[names.incidents] = topic(1, "compact")
+    layout[names.incidents]["configs"]["min.compaction.lag.ms"] = str(30 * _DAY_MS)
     # Few and precious: detectors learn from them again after every change of model.
     layout[names.feedback] = topic(1)
     # A snapshot and what follows it. When all of it has aged away, the events of the last month make it anew.
@@ -272,8 +267,8 @@ def _check_copartitioned(names: TopicNames, counts: dict[str, int], expected: in
     common = {counts[name] for name in (*names.events, names.state) if name in counts}
     advice = f"set kafka.partitions to {common.pop()}" if len(common) == 1 else "delete and create them again"
     raise BrokerError(
-        f"{found} partitions, expected {expected} (kafka.partitions): the event topics and the state log are read "
-        f"side by side and need the same number; {advice}, or use another namespace"
+        f"{found} partitions, expected {expected} (kafka.partitions): the event topics and the state log are "
+        f"read side by side and need the same number; {advice}, or use another namespace"
     )
 
 

@@ -1,13 +1,14 @@
-"""Real brokers for the tests: one process of each kind for the whole session, a namespace of its own for each test.
+"""Real brokers for the tests: one process of each kind for the session, a namespace of its own for each test.
 
-A test that takes ``broker`` runs on the embedded broker and again on Apache Kafka; the latter is skipped where Java or
-Maven is missing, and that is a failure where DAYBOOK_CI is set. ``DAYBOOK_TEST_BROKER=embedded`` (or ``apache``) runs
-one kind only.
+A test that takes ``broker`` runs on the embedded broker and again on Apache Kafka; the latter is skipped where
+Java or Maven is missing, and that is a failure where DAYBOOK_CI is set. ``DAYBOOK_TEST_BROKER=embedded`` (or
+``apache``) runs one kind only.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -17,10 +18,15 @@ import pytest
 
 from streams.runtime.broker import EmbeddedBroker
 from streams.runtime.kafka import ApacheKafka, fetch_jars
+from streams.runtime.ports import next_free
 from streams.runtime.server import BrokerProcess
-from tests.ports import free_port
 
 KINDS = ("embedded", "apache")
+
+
+def free_port() -> int:
+    """A port nothing listens on, below those the system hands out by itself: no client takes it meanwhile."""
+    return next_free("127.0.0.1", random.randrange(20_000, 30_000))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
