@@ -2,8 +2,8 @@
 
 A **moment** is an event type, or an event type with a condition on its fields. A **term** says which moments
 a KPI counts or adds up. An **entity** is an order, a delivery or a ticket, with a lifecycle of moments: an
-order sees every event whose subject is its order id (its own, its deliveries', its tickets'), a delivery and a
-ticket their own only.
+order sees every event whose subject is its order id (its own, its deliveries', its tickets'), a delivery and
+a ticket their own only.
 
 Units: spans, deadlines and horizons in milliseconds, goals in the KPI's own unit.
 """
@@ -31,8 +31,8 @@ class Span(Struct, frozen=True, order=True):
 class Moment(Struct, frozen=True):
     """An event of type ``event`` whose fields have one of the wanted values.
 
-    Every event type is a moment itself, under its own name. ``where`` maps a text field of the event's data to
-    the values it may have; all fields must fit.
+    Every event type is a moment itself, under its own name. ``where`` maps a text field of the event's data
+    to the values it may have; all fields must fit.
     """
 
     name: str
@@ -43,14 +43,14 @@ class Moment(Struct, frozen=True):
 class Term(Struct, frozen=True, kw_only=True):
     """What one side of a KPI counts or adds up.
 
-    Plain (``first`` false): every event that is one of ``moments``, or the sum of its ``field``. An event that
-    is two of the moments counts once.
+    Plain (``first`` false): every event that is one of ``moments``, or the sum of its ``field``. An event
+    that is two of the moments counts once.
 
-    ``first`` true: an ``entity``'s first occurrence of any of ``moments`` counts 1, once per entity, if all that
-    is asked for holds:
+    ``first`` true: an ``entity``'s first occurrence of any of ``moments`` counts 1, once per entity, if all
+    that is asked for holds:
 
-    - ``promise``: the entity's promise (the first ``promised_at`` known, in event time; a delivery without one
-      has its order's) was ``given``, was ``kept`` (the moment is not later) or ``broken`` (it is later);
+    - ``promise``: the entity's promise (the first ``promised_at`` known, in event time; a delivery without
+      one has its order's) was ``given``, was ``kept`` (the moment is not later) or ``broken`` (it is later);
     - ``since``: the entity has had that moment, not later than this one;
     - ``within``: at most so many ms after the first ``since``.
     """
@@ -74,10 +74,10 @@ class DimensionDefinition(Struct, frozen=True):
 class _Kpi(Struct, frozen=True, kw_only=True):
     """What all KPIs have.
 
-    ``by`` are the slices beside the total, each of one or two dimensions. ``windows`` are rolling, ``grain`` is
-    the span of the values that become final. ``unit`` is ``seconds``, ``ratio``, ``money`` (minor units of the
-    business currency) or what is counted (``orders``). ``goal_min`` and ``goal_max`` are inclusive; a duration's
-    are for its highest quantile. ``quantiles`` ascend; only a duration has them.
+    ``by`` are the slices beside the total, each of one or two dimensions. ``windows`` are rolling, ``grain``
+    is the span of the values that become final. ``unit`` is ``seconds``, ``ratio``, ``money`` (minor units of
+    the business currency) or what is counted (``orders``). ``goal_min`` and ``goal_max`` are inclusive; a
+    duration's are for its highest quantile. ``quantiles`` ascend; only a duration has them.
     """
 
     name: str
@@ -139,8 +139,8 @@ KpiDefinition = MeasureKpi | DurationKpi | LevelKpi
 class Definitions(Struct, frozen=True, kw_only=True):
     """Everything the core needs to know.
 
-    ``moments`` holds every event type by its name, then the named moments. ``week_starts``: 0 is Monday, as in
-    ``date.weekday()``. Grains of a day and more are aligned to ``timezone``.
+    ``moments`` holds every event type by its name, then the named moments. ``week_starts``: 0 is Monday, as
+    in ``date.weekday()``. Grains of a day and more are aligned to ``timezone``.
     """
 
     kpis: tuple[KpiDefinition, ...]
