@@ -1,0 +1,1 @@
+"""The live terminal table: KPI values read from the KPI topic, shown in a person's units."""

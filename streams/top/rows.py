@@ -1,0 +1,140 @@
+"""The rows of the table: one per statistic, window and slice. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streams.top.board import Board, Series, Slice, Window, previous
+from streams.top.catalog import Catalog, Goal, Kpi
+
+SLICES_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to show: ``kpis`` by name or part of it (empty: all), slices ``by`` these dimensions beside the
+    total, and the ``window`` in ms (``None``: each KPI's first; 0: all of them)."""
+
+    kpis: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+    window: int | None = None
+    points: int = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. ``value`` and ``previous`` are in the KPI's unit; ``window`` in ms; ``other``
+    is the value of the KPI's longest window, where that is not the one shown."""
+
+    kpi: Kpi
+    stat: str
+    slice: Slice
+    window: int
+    value: float | None
+    previous: float | None
+    weight: int
+    trend: list[float | None]
+    start: int
+    end: int
+    status: str
+    unit: str
+    better: str
+    other: tuple[int, float | None] | None = None
+    folded: int = 0
+    """How many further slices there are that are not shown; on the last one shown."""
+
+    @property
+    def goal(self) -> Goal | None:
+        """The goal of this statistic. It is set for the total, and slices are held to it too."""
+        return self.kpi.goal if self.stat == self.kpi.goal_stat else None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is met; ``None`` where there is no goal or no value."""
+        return self.goal.met(self.value) if self.goal is not None else None
+
+    @property
+    def improvement(self) -> int:
+        """1 where the change is for the better, -1 for the worse, 0 where that cannot be said."""
+        if self.value is None or self.previous is None or self.value == self.previous:
+            return 0
+        if self.better not in ("higher", "lower"):
+            return 0
+        return 1 if (self.value > self.previous) == (self.better == "higher") else -1
+
+
+def build(board: Board, catalog: Catalog, choice: Choice) -> list[Row]:
+    """The rows, in the order of the configuration; KPIs that are not configured (any more) come last."""
+    rows: list[Row] = []
+    known = list(catalog.kpis)
+    for name in [*known, *(name for name in board.kpis() if name not in catalog.kpis)]:
+        if choice.kpis and not any(wanted in name for wanted in choice.kpis):
+            continue
+        for stat in board.stats(name):
+            rows.extend(_stat(board.slices(name, stat), catalog.get(name), stat, choice))
+    return rows
+
+
+def _stat(slices: dict[Slice, Series], kpi: Kpi, stat: str, choice: Choice) -> list[Row]:
+    total = slices.get(())
+    rows = [] if total is None else _windows(total, kpi, stat, (), choice)
+    if not choice.by:
+        return rows
+    wanted = tuple(sorted(choice.by))
+    sliced = [(key, series) for key, series in slices.items() if tuple(name for name, _ in key) == wanted]
+    if not sliced:
+        return []
+    # By weight; by name among equals, so that rows keep their places. "other" is what was folded: last.
+    sliced.sort(key=lambda item: (_is_other(item[0]), -item[1].weight, item[0]))
+    for number, (key, series) in enumerate(sliced[:SLICES_SHOWN], 1):
+        folded = len(sliced) - SLICES_SHOWN if number == SLICES_SHOWN else 0
+        rows.extend(_windows(series, kpi, stat, key, choice, folded))
+    return rows
+
+
+def _windows(series: Series, kpi: Kpi, stat: str, key: Slice, choice: Choice, folded: int = 0) -> list[Row]:
+    shown = _chosen(list(series.windows.values()), kpi, choice)
+    longest = max(series.windows.values(), key=lambda window: window.length, default=None)
+    lengths = {window.length for window in shown}
+    rows = []
+    for window in shown:
+        latest = window.latest
+        if latest is None:
+            continue
+        other = None
+        if longest is not None and longest.latest is not None and longest.length not in lengths:
+            other = (longest.length, longest.latest.value)
+        rows.append(
+            Row(
+                kpi=kpi,
+                stat=stat,
+                slice=key,
+                window=window.length,
+                value=latest.value,
+                previous=previous(series, window, kpi.kind),
+                weight=latest.weight,
+                trend=series.grains.trend(choice.points),
+                start=latest.start,
+                end=latest.end,
+                status=latest.status,
+                unit=latest.unit or kpi.unit,
+                better=latest.better or kpi.better,
+                other=other,
+                folded=folded,
+            )
+        )
+    return rows
+
+
+def _chosen(windows: Sequence[Window], kpi: Kpi, choice: Choice) -> list[Window]:
+    """The windows to show of those there are."""
+    ordered = sorted(windows, key=lambda window: window.length)
+    if choice.window == 0 or not ordered:
+        return ordered
+    wanted = choice.window if choice.window is not None else next(iter(kpi.windows), ordered[0].length)
+    return [min(ordered, key=lambda window: abs(window.length - wanted))]
+
+
+def _is_other(key: Slice) -> bool:
+    return any(value == "other" for _, value in key)
