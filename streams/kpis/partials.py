@@ -21,12 +21,13 @@ class Partial(msgspec.Struct, gc=False, array_like=True):
     A cell is (measure, slice, bucket, pane) → value: ``measure`` counts the KPI's measures (0 numerator or only
     one, 1 denominator), ``slice`` indexes :attr:`slices`, ``bucket`` is a histogram bucket (0 for plain integers),
     ``pane`` the pane's number since the epoch. ``cells`` holds int64 little-endian rows
-    ``(measure, slice, bucket, pane, value)``.
+    ``(measure, slice, bucket, pane, value)``. ``began`` is the partition's earliest event time.
     """
 
     kpi: str
     partition: int
     as_of: tuple[int, int, int]
+    began: int | None
     watermark: int | None
     idle: bool
     slices: list[list[tuple[str, str]]]

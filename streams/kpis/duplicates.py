@@ -1,0 +1,106 @@
+"""Duplicate removal by (source, id) within a horizon: a hash set of 128-bit digests in flat arrays.
+
+A digest is remembered with its event's time; it is forgotten once that is further behind the watermark than any
+event still accepted. Two different events with one digest are as likely as a 128-bit collision (XXH3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+from numba import njit
+
+I64 = npt.NDArray[np.int64]
+
+ABSENT = np.iinfo(np.int64).min
+
+
+class _Table(NamedTuple):
+    high: I64
+    low: I64
+    time: I64
+    used: I64
+
+
+def digests(keys: Sequence[str]) -> I64:
+    """The 128-bit digests of strings, as an ``(n, 2)`` int64 array."""
+    digest = xxhash.xxh3_128_digest
+    return np.frombuffer(b"".join([digest(key.encode()) for key in keys]), dtype="<i8").reshape(-1, 2)
+
+
+@njit(cache=True)
+def _new(capacity):  # type: ignore[no-untyped-def]
+    return _Table(
+        np.empty(capacity, dtype=np.int64),
+        np.empty(capacity, dtype=np.int64),
+        np.full(capacity, ABSENT, dtype=np.int64),
+        np.zeros(1, dtype=np.int64),
+    )
+
+
+@njit(cache=True)
+def _seen(table, high, low, time, horizon):  # type: ignore[no-untyped-def]
+    """Whether the digest is in the table, no older than ``horizon``; put it there with ``time`` if not."""
+    mask = np.int64(table.high.shape[0] - 1)
+    place = low & mask
+    while table.time[place] != ABSENT:
+        if table.high[place] == high and table.low[place] == low:
+            if table.time[place] >= horizon:
+                return True
+            table.time[place] = time
+            return False
+        place = (place + 1) & mask
+    table.high[place] = high
+    table.low[place] = low
+    table.time[place] = time
+    table.used[0] += 1
+    return False
+
+
+@njit(cache=True)
+def _rebuilt(table, wanted, horizon):  # type: ignore[no-untyped-def]
+    kept = wanted
+    for place in range(table.time.shape[0]):
+        if table.time[place] != ABSENT and table.time[place] >= horizon:
+            kept += 1
+    capacity = 1024
+    while kept * 2 > capacity:
+        capacity *= 2
+    fresh = _new(capacity)
+    for place in range(table.time.shape[0]):
+        if table.time[place] != ABSENT and table.time[place] >= horizon:
+            _seen(fresh, table.high[place], table.low[place], table.time[place], horizon)
+    return fresh
+
+
+@njit(cache=True)
+def _mark(table, digest, time, horizon, repeated):  # type: ignore[no-untyped-def]
+    for at in range(digest.shape[0]):
+        repeated[at] = _seen(table, digest[at, 0], digest[at, 1], time[at], horizon[at])
+
+
+class Duplicates:
+    """The digests seen within the horizon."""
+
+    def __init__(self) -> None:
+        self._table = _new(1024)
+
+    def __len__(self) -> int:
+        return int(self._table.used[0])
+
+    def mark(self, digest: I64, time: I64, horizon: I64) -> npt.NDArray[np.bool_]:
+        """Which events, in order, were seen before; the others are remembered.
+
+        ``digest`` (n, 2), ``time`` (n) the events' times, ``horizon`` (n) what each may not be older than: a digest
+        remembered with an earlier time does not count.
+        """
+        wanted = digest.shape[0]
+        if (len(self) + wanted) * 4 > self._table.high.shape[0] * 3:
+            self._table = _rebuilt(self._table, wanted, horizon.min() if wanted else ABSENT)
+        repeated = np.zeros(wanted, dtype=np.bool_)
+        _mark(self._table, digest, time, horizon, repeated)
+        return repeated

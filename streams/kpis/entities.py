@@ -1,0 +1,173 @@
+"""The store of one partition's cases and entities: names to rows, rows to state, and room for more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from streams.events.types import BusinessEvent
+from streams.kpis.cells import Cells
+from streams.kpis.fold import settle
+from streams.kpis.plan import Plan
+from streams.kpis.program import Program
+from streams.kpis.rows import Log, Rows, Slots, adopt, clear, grown, new_log, new_rows
+
+I64 = npt.NDArray[np.int64]
+I32 = npt.NDArray[np.int32]
+
+SETTLE_AT = 256
+"""A case that keeps more events than this has its older ones folded into a base state."""
+
+
+@njit(cache=True)
+def _adopt_many(rows, places, cases):  # type: ignore[no-untyped-def]
+    for at in range(places.shape[0]):
+        adopt(rows, places[at], cases[at])
+
+
+@njit(cache=True)
+def _clear_many(rows, places):  # type: ignore[no-untyped-def]
+    for place in places:
+        clear(rows, place)
+        rows.case[place] = -1
+
+
+@njit(cache=True)
+def _chain(rows, case):  # type: ignore[no-untyped-def]
+    count = 0
+    row = case
+    while row >= 0:
+        count += 1
+        row = rows.sibling[row]
+    members = np.empty(count, dtype=np.int64)
+    row = case
+    for at in range(count):
+        members[at] = row
+        row = rows.sibling[row]
+    return members
+
+
+@njit(cache=True)
+def _records(log, head, count):  # type: ignore[no-untyped-def]
+    records = np.empty(count, dtype=np.int64)
+    for at in range(count):
+        records[at] = head
+        head = log.next[head]
+    return records
+
+
+class Entities:
+    """Cases by their subject, deliveries and tickets by their case and id."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._shape = (plan.moment_count, len(plan.dimensions), plan.level_count)
+        self._numbers = 1 + len(plan.numbers)
+        self._row_slots = Slots(1024)
+        self._log_slots = Slots(1024)
+        self.rows = new_rows(1024, *self._shape)
+        self.log = new_log(1024, len(plan.dimensions), self._numbers)
+        self._cases: dict[str, int] = {}
+        self._members: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._settle_at: dict[int, int] = {}
+
+    @property
+    def cases(self) -> int:
+        """How many cases are remembered."""
+        return len(self._cases)
+
+    def locate(self, family: int, events: Sequence[BusinessEvent]) -> tuple[I64, I64]:
+        """The rows of each event's case and of its delivery or ticket (-1 for an order's event), new ones made."""
+        subjects = [event.subject for event in events]
+        get = self._cases.get
+        case = np.array([get(subject, -1) for subject in subjects], dtype=np.int64)
+        if (case < 0).any():
+            self._add(subjects, case, None)
+        entity = np.full(len(events), -1, dtype=np.int64)
+        if family == 0:
+            return case, entity
+        ids = [event.data.delivery_id if family == 1 else event.data.ticket_id for event in events]  # type: ignore[union-attr]
+        # The length keeps the two parts apart whatever they contain.
+        names = [f"{family}{len(id_)}:{id_}{subject}" for id_, subject in zip(ids, subjects, strict=True)]
+        get = self._members.get
+        entity = np.array([get(name, -1) for name in names], dtype=np.int64)
+        if (entity < 0).any():
+            self._add(names, entity, case)
+        return case, entity
+
+    def _add(self, names: Sequence[str], rows: I64, case: I64 | None) -> None:
+        missing = np.flatnonzero(rows < 0)
+        self._make_row_room(missing.size)
+        places: list[int] = []
+        cases: list[int] = []
+        by_name = self._cases if case is None else self._members
+        for at in missing.tolist():
+            name = names[at]
+            row = by_name.get(name)
+            if row is None:
+                row = self._row_slots.take()
+                by_name[name] = row
+                self._names[row] = name
+                places.append(row)
+                cases.append(row if case is None else int(case[at]))
+            rows[at] = row
+        _adopt_many(self.rows, np.array(places, dtype=np.int64), np.array(cases, dtype=np.int64))
+
+    def record(self, time: I64, key: I64, moments: I64, entity: I64, codes: I32, numbers: I64) -> I64:
+        """Keep events; their places in the log, in the given order."""
+        capacity = self._log_slots.lacking(time.size)
+        if capacity:
+            self.log = cast(Log, grown(self.log, new_log(capacity, codes.shape[1], self._numbers)))
+            self._log_slots.capacity = capacity
+        places = self._log_slots.take_many(time.size)
+        log = self.log
+        log.time[places] = time
+        log.key[places] = key
+        log.moments[places] = moments
+        log.entity[places] = entity
+        log.codes[places] = codes
+        log.numbers[places] = numbers
+        return places
+
+    def settle(self, program: Program, cells: Cells, case: I64, horizon: int) -> None:
+        """Bound what the chunk's busiest cases keep: fold what is older than ``horizon`` into their base state."""
+        busy = case[self.rows.events[case] > SETTLE_AT]
+        if not busy.size:
+            return
+        dims = np.zeros(self._shape[1], dtype=np.int32)
+        for row in np.unique(busy).tolist():
+            if self.rows.events[row] <= self._settle_at.get(row, SETTLE_AT):
+                continue
+            members = _chain(self.rows, row)
+            lacking = members[self.rows.base[members] < 0]
+            self._make_row_room(lacking.size)
+            self.rows.base[lacking] = bases = self._row_slots.take_many(lacking.size)
+            _clear_many(self.rows, bases)
+            freed = settle(self.rows, self.log, program, cells, row, horizon, dims)
+            self._log_slots.give(freed.tolist())
+            self._settle_at[row] = max(SETTLE_AT, 2 * int(self.rows.events[row]))
+
+    def release(self, cases: I64) -> None:
+        """Forget these cases, their entities and events."""
+        rows = self.rows
+        for case in cases.tolist():
+            self._log_slots.give(_records(self.log, rows.head[case], rows.events[case]).tolist())
+            members = _chain(rows, case)
+            bases = rows.base[members]
+            self._row_slots.give(bases[bases >= 0].tolist())
+            self._row_slots.give(members.tolist())
+            rows.case[members] = -1
+            for row in members.tolist():
+                del (self._cases if row == case else self._members)[self._names.pop(row)]
+            self._settle_at.pop(case, None)
+
+    def _make_row_room(self, wanted: int) -> None:
+        capacity = self._row_slots.lacking(wanted)
+        if capacity:
+            self.rows = cast(Rows, grown(self.rows, new_rows(capacity, *self._shape)))
+            self._row_slots.capacity = capacity

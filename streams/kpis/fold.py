@@ -1,0 +1,389 @@
+"""The fold: events of a case, in event-time order, become changes of cells. Compiled; no Python object is touched.
+
+The rule everything rests on: **what an event adds at event time τ depends only on the case's events up to τ**. So a
+value does not depend on arrival order; an event that arrives late changes panes at its own time or after, never
+before; and correcting a case is taking back what its events had added and adding it again with the new one among
+them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from streams.kpis.cells import add, pack, with_room
+from streams.kpis.program import (
+    AGAIN,
+    COUNT,
+    COUNT_NUMBER,
+    DURATION,
+    ENTER,
+    FIRST,
+    KEEP_ENDED,
+    KEEP_OPEN,
+    LATENESS,
+    LEAVE,
+    MOST_CELLS,
+    OVERDUE_NEVER,
+    OVERDUE_PROMISE,
+    PANE,
+    PROMISE_BROKEN,
+    PROMISE_GIVEN,
+    PROMISE_KEPT,
+    SUM,
+)
+from streams.kpis.rows import INSIDE, LEFT, NEVER, NONE, clear, copy_state, rewind
+from streams.kpis.sketch import BORDERS, BUCKETS
+
+
+ZERO = np.int64(0)
+
+
+@njit(cache=True)
+def _emit(cells, program, measure, bucket, dims, time, delta, floor):  # type: ignore[no-untyped-def]
+    pane = time // program.settings[PANE]
+    if pane < floor:
+        return
+    for group in range(program.group_from[measure], program.group_from[measure + 1]):
+        first = program.group_first[group]
+        second = program.group_second[group]
+        code1 = np.int64(0) if first < 0 else np.int64(dims[first])
+        code2 = np.int64(0) if second < 0 else np.int64(dims[second])
+        place = np.int64(group - program.group_from[measure])
+        add(cells, pack(np.int64(measure), place, np.int64(bucket), code1, code2), pane, delta)
+
+
+@njit(cache=True)
+def _promise(rows, row):  # type: ignore[no-untyped-def]
+    if rows.promise[row] != NONE:
+        return rows.promise[row]
+    return rows.promise[rows.case[row]]
+
+
+@njit(cache=True)
+def _become_overdue(rows, program, cells, row, level, time, sign, floor):  # type: ignore[no-untyped-def]
+    """Note when an entity inside a level becomes overdue, as far as is known at ``time``."""
+    mode = program.level_overdue[level]
+    due = NONE
+    if mode == OVERDUE_PROMISE:
+        due = _promise(rows, row)
+    else:
+        since = rows.first[row, program.level_start[level]]
+        due = (time if since == NONE else since) + mode
+    if due == NONE:
+        return
+    due = max(due, time)
+    rows.overdue[row, level] = due
+    _emit(cells, program, program.level_measure[level], ZERO, rows.entered[row, level], due, sign, floor)
+
+
+@njit(cache=True)
+def _enter(rows, program, cells, row, level, dims, time, sign, floor):  # type: ignore[no-untyped-def]
+    rows.stand[row, level] = INSIDE
+    rows.inside[rows.case[row]] += 1
+    for dimension in range(dims.shape[0]):
+        rows.entered[row, level, dimension] = dims[dimension]
+    if program.level_overdue[level] == OVERDUE_NEVER:
+        _emit(cells, program, program.level_measure[level], ZERO, dims, time, sign, floor)
+    else:
+        _become_overdue(rows, program, cells, row, level, time, sign, floor)
+
+
+@njit(cache=True)
+def _leave(rows, program, cells, row, level, time, sign, floor):  # type: ignore[no-untyped-def]
+    if rows.stand[row, level] == INSIDE:
+        rows.inside[rows.case[row]] -= 1
+        until = time
+        counted = True
+        if program.level_overdue[level] != OVERDUE_NEVER:
+            counted = rows.overdue[row, level] != NONE
+            until = max(until, rows.overdue[row, level])
+            rows.overdue[row, level] = NONE
+        if counted:
+            dims = rows.entered[row, level]
+            _emit(cells, program, program.level_measure[level], ZERO, dims, until, -sign, floor)
+    rows.stand[row, level] = LEFT
+
+
+@njit(cache=True)
+def _places(rows, program, case):  # type: ignore[no-untyped-def]
+    """The most cells that can be touched when every entity of the case enters or leaves every level."""
+    members = 0
+    row = case
+    while row >= 0:
+        members += 1
+        row = rows.sibling[row]
+    return members * program.settings[MOST_CELLS]
+
+
+@njit(cache=True)
+def _end_life(rows, program, cells, case, sign, floor):  # type: ignore[no-untyped-def]
+    """Forget a case nothing was heard of for too long; what it was still counted in ends with it."""
+    until = rows.last[case] + program.settings[KEEP_OPEN] + program.settings[LATENESS]
+    row = case
+    while row >= 0:
+        for level in range(program.level_measure.shape[0]):
+            if rows.stand[row, level] == INSIDE:
+                _leave(rows, program, cells, row, level, until, sign, floor)
+        row = rows.sibling[row]
+    row = case
+    while row >= 0:
+        clear(rows, row)
+        row = rows.sibling[row]
+
+
+@njit(cache=True)
+def _learn(rows, row, codes, promise):  # type: ignore[no-untyped-def]
+    """Keep what an event tells of an entity for the first time."""
+    for dimension in range(codes.shape[0]):
+        if rows.attribute[row, dimension] == 0:
+            rows.attribute[row, dimension] = codes[dimension]
+    if promise != NONE and rows.promise[row] == NONE:
+        rows.promise[row] = promise
+
+
+@njit(cache=True)
+def _first_counts(rows, row, moment, time, promise_mode, since, within):  # type: ignore[no-untyped-def]
+    if rows.first[row, moment] != NONE:
+        return False
+    if promise_mode != 0:
+        promise = _promise(rows, row)
+        if promise == NONE:
+            return False
+        if promise_mode == PROMISE_KEPT and time > promise:
+            return False
+        if promise_mode == PROMISE_BROKEN and time <= promise:
+            return False
+    if since >= 0:
+        if rows.first[row, since] == NONE:
+            return False
+        if within >= 0 and time - rows.first[row, since] > within:
+            return False
+    return True
+
+
+@njit(cache=True)
+def _bucket(milliseconds):  # type: ignore[no-untyped-def]
+    if milliseconds <= 0:
+        return np.int64(0)
+    return np.int64(min(np.searchsorted(BORDERS, milliseconds) + 1, BUCKETS - 1))
+
+
+@njit(cache=True)
+def _step(rows, log, program, cells, case, record, sign, floor, dims):  # type: ignore[no-untyped-def]
+    """Fold one event into its case, adding ``sign`` times what it means to the cells at ``floor`` or later.
+
+    Returns the cells, which may have moved to a larger table.
+    """
+    cells = with_room(cells, program.settings[MOST_CELLS])
+    time = log.time[record]
+    if rows.last[case] != NONE:
+        keep = program.settings[KEEP_OPEN] if rows.inside[case] > 0 else program.settings[KEEP_ENDED]
+        if time - rows.last[case] > keep:
+            cells = with_room(cells, _places(rows, program, case))
+            _end_life(rows, program, cells, case, sign, floor)
+    entity = log.entity[record]
+    codes = log.codes[record]
+    promise = log.numbers[record, 0]
+    _learn(rows, case, codes, promise)
+    own = case
+    if entity >= 0:
+        own = entity
+        _learn(rows, entity, codes, promise)
+    if promise != NONE:
+        # A promise may become known only after an entity entered a level that waits for it.
+        cells = with_room(cells, _places(rows, program, case))
+        row = case
+        while row >= 0:
+            for level in range(program.level_measure.shape[0]):
+                if (
+                    program.level_overdue[level] == OVERDUE_PROMISE
+                    and rows.stand[row, level] == INSIDE
+                    and rows.overdue[row, level] == NONE
+                ):
+                    _become_overdue(rows, program, cells, row, level, time, sign, floor)
+            row = rows.sibling[row]
+    for dimension in range(codes.shape[0]):
+        code = codes[dimension]
+        if code == 0:
+            code = rows.attribute[own, dimension]
+            if code == 0:
+                code = rows.attribute[case, dimension]
+        dims[dimension] = code
+    moments = log.moments[record]
+    moment = 0
+    left = moments
+    while left != 0:
+        if left & 1:
+            for op in range(program.op_from[moment], program.op_from[moment + 1]):
+                kind = program.op_kind[op]
+                target = program.op_target[op]
+                row = own if program.op_own[op] else case
+                if kind == COUNT:
+                    _emit(cells, program, target, ZERO, dims, time, sign, floor)
+                elif kind == SUM or kind == COUNT_NUMBER:
+                    number = log.numbers[record, program.op_a[op]]
+                    if number != NONE:
+                        amount = number if kind == SUM else 1
+                        _emit(cells, program, target, ZERO, dims, time, sign * amount, floor)
+                elif kind == FIRST:
+                    if _first_counts(
+                        rows, row, moment, time, program.op_a[op], program.op_b[op], program.op_c[op]
+                    ):
+                        _emit(cells, program, target, ZERO, dims, time, sign, floor)
+                elif kind == DURATION:
+                    since = rows.first[row, program.op_a[op]]
+                    if rows.first[row, moment] == NONE and since != NONE:
+                        _emit(cells, program, target, _bucket(time - since), dims, time, sign, floor)
+                elif kind == ENTER:
+                    if rows.stand[row, target] == NEVER:
+                        _enter(rows, program, cells, row, target, dims, time, sign, floor)
+                elif kind == LEAVE:
+                    _leave(rows, program, cells, row, target, time, sign, floor)
+                elif kind == AGAIN and rows.stand[row, target] != INSIDE:
+                    _enter(rows, program, cells, row, target, dims, time, sign, floor)
+        left >>= 1
+        moment += 1
+    moment = 0
+    left = moments
+    while left != 0:
+        if left & 1:
+            if rows.first[case, moment] == NONE:
+                rows.first[case, moment] = time
+            if entity >= 0 and rows.first[entity, moment] == NONE:
+                rows.first[entity, moment] = time
+        left >>= 1
+        moment += 1
+    rows.last[case] = time
+    return cells
+
+
+@njit(cache=True)
+def _walk(rows, log, program, cells, case, sign, floor, dims):  # type: ignore[no-untyped-def]
+    rewind(rows, case)
+    record = rows.head[case]
+    while record >= 0:
+        cells = _step(rows, log, program, cells, case, record, sign, floor, dims)
+        record = log.next[record]
+    return cells
+
+
+@njit(cache=True)
+def _after(log, one, other):  # type: ignore[no-untyped-def]
+    if log.time[one] != log.time[other]:
+        return log.time[one] > log.time[other]
+    return log.key[one] > log.key[other]
+
+
+@njit(cache=True)
+def _slot_in(rows, log, case, records):  # type: ignore[no-untyped-def]
+    """Merge records, in order, into the case's chain, in order."""
+    before = np.int64(-1)
+    follower = rows.head[case]
+    for record in records:
+        while follower >= 0 and not _after(log, follower, record):
+            before = follower
+            follower = log.next[follower]
+        log.next[record] = follower
+        if before >= 0:
+            log.next[before] = record
+        else:
+            rows.head[case] = record
+        before = record
+    if follower < 0:
+        rows.tail[case] = before
+    rows.events[case] += records.shape[0]
+
+
+@njit(cache=True)
+def fold_chunk(rows, log, program, cells, case_of, records):  # type: ignore[no-untyped-def]
+    """Fold a chunk's records into their cases.
+
+    ``records`` are places in ``log``, sorted by (case, time, key); ``case_of`` gives each one's case. Returns the
+    cells, which may have moved to a larger table, and how many records came out of order for their case.
+    """
+    dims = np.zeros(log.codes.shape[1], dtype=np.int32)
+    disordered = 0
+    nothing = np.int64(np.iinfo(np.int64).min)
+    start = 0
+    while start < records.shape[0]:
+        case = case_of[start]
+        stop = start + 1
+        while stop < records.shape[0] and case_of[stop] == case:
+            stop += 1
+        newest = rows.tail[case]
+        if newest < 0 or _after(log, records[start], newest):
+            for at in range(start, stop):
+                record = records[at]
+                log.next[record] = -1
+                if rows.tail[case] >= 0:
+                    log.next[rows.tail[case]] = record
+                else:
+                    rows.head[case] = record
+                rows.tail[case] = record
+                rows.events[case] += 1
+                cells = _step(rows, log, program, cells, case, record, np.int64(1), nothing, dims)
+        else:
+            floor = log.time[records[start]] // program.settings[PANE]
+            cells = _walk(rows, log, program, cells, case, np.int64(-1), floor, dims)
+            _slot_in(rows, log, case, records[start:stop])
+            cells = _walk(rows, log, program, cells, case, np.int64(1), floor, dims)
+            disordered += stop - start
+        start = stop
+    return cells, disordered
+
+
+@njit(cache=True)
+def settle(rows, log, program, cells, case, horizon, dims):  # type: ignore[no-untyped-def]
+    """Fold the case's events before ``horizon`` into its base rows and let go of them.
+
+    Nothing that may still arrive is older than ``horizon``. Every row of the case has a base row by now. Returns the
+    freed records.
+    """
+    nothing = np.int64(np.iinfo(np.int64).max)
+    rewind(rows, case)
+    freed = np.empty(rows.events[case], dtype=np.int64)
+    count = 0
+    record = rows.head[case]
+    while record >= 0 and log.time[record] < horizon:
+        _step(rows, log, program, cells, case, record, np.int64(0), nothing, dims)
+        freed[count] = record
+        count += 1
+        record = log.next[record]
+    row = case
+    while row >= 0:
+        copy_state(rows, row, rows.base[row])
+        row = rows.sibling[row]
+    rows.head[case] = record
+    if record < 0:
+        rows.tail[case] = -1
+    rows.events[case] -= count
+    while record >= 0:
+        _step(rows, log, program, cells, case, record, np.int64(0), nothing, dims)
+        record = log.next[record]
+    return freed[:count]
+
+
+@njit(cache=True)
+def forget(rows, program, cells, watermark):  # type: ignore[no-untyped-def]
+    """End the cases no acceptable event can continue.
+
+    Returns the cells, the forgotten cases' rows, and the ``last`` of the longest silent case that is still inside a
+    level (the largest integer when there is none).
+    """
+    nothing = np.int64(np.iinfo(np.int64).min)
+    oldest = np.iinfo(np.int64).max
+    gone = np.empty(rows.case.shape[0], dtype=np.int64)
+    count = 0
+    for case in range(rows.case.shape[0]):
+        if rows.case[case] != case or rows.last[case] == NONE:
+            continue
+        keep = program.settings[KEEP_OPEN] if rows.inside[case] > 0 else program.settings[KEEP_ENDED]
+        if rows.last[case] + keep + program.settings[LATENESS] < watermark:
+            cells = with_room(cells, _places(rows, program, case))
+            _end_life(rows, program, cells, case, np.int64(1), nothing)
+            gone[count] = case
+            count += 1
+        elif rows.inside[case] > 0 and rows.last[case] < oldest:
+            oldest = rows.last[case]
+    return cells, gone[:count], oldest
