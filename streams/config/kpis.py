@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Literal
 
-from streams.config.contracts import fields_of, sees
+from streams.config.contracts import fields_of
 from streams.config.places import Noted, Place, meant, read
 from streams.config.readers import (
     Reader,
     choice,
     fields,
     literal,
-    milliseconds,
     number,
     parse_span,
     several,
@@ -21,6 +21,7 @@ from streams.config.readers import (
     text,
 )
 from streams.config.structs import DAY, HOUR, WEEK
+from streams.config.terms import Terms, check_promised
 from streams.config.vocabulary import Vocabulary, check_metric_name
 from streams.kpis.definitions import (
     Better,
@@ -29,8 +30,8 @@ from streams.kpis.definitions import (
     Kind,
     KpiDefinition,
     LevelKpi,
+    MeasureKind,
     MeasureKpi,
-    Promise,
     Span,
     Term,
 )
@@ -57,15 +58,20 @@ _FIELD_UNITS = {"amount": "money", "score": "score", "items.quantity": "items", 
 def read_kpis(place: Place, vocabulary: Vocabulary) -> tuple[KpiDefinition, ...]:
     """All KPIs without a mistake; the mistakes of the others are noted."""
     kpis: list[KpiDefinition] = []
-    entries = place.entries()
+    entries = place.declared()
     if not entries:
         place.note("no KPI at all (there must be one to watch)")
     for name, entry in entries.items():
         try:
-            kpis.append(read(entry, lambda here, name=name: _KpiReader(name, here, vocabulary).read()))  # type: ignore[misc]
+            kpis.append(read(entry, partial(_kpi, name=name, vocabulary=vocabulary)))
         except Noted:
             continue
     return tuple(kpis)
+
+
+def _kpi(place: Place, name: str, vocabulary: Vocabulary) -> KpiDefinition:
+    check_metric_name(place, name)
+    return _KpiReader(name, place, vocabulary).read()
 
 
 class _KpiReader:
@@ -73,9 +79,9 @@ class _KpiReader:
         self.name = name
         self.place = place
         self.vocabulary = vocabulary
+        self.terms = Terms(vocabulary.moments)
 
     def read(self) -> KpiDefinition:
-        check_metric_name(self.place, self.name)
         kinds: Reader[Kind] = literal(Kind)
         entries = self.place.entries()
         if "kind" not in entries:
@@ -83,12 +89,8 @@ class _KpiReader:
         kind = read(entries["kind"], kinds)
         needed, optional = _OWN_KEYS[kind]
         readers = self._common(kind) | {key: self._own()[key] for key in (*needed, *optional)}
-        for key, entry in entries.items():
-            users = [other for other, keys in _OWN_KEYS.items() if key in (*keys[0], *keys[1])]
-            if key not in readers and users:
-                entry.note(f"not for a KPI of kind {kind} (only {', '.join(users)})")
-                readers[key] = lambda here: None
-        values = fields(self.place, readers, needed)
+        misplaced = self._misplaced(kind, entries, readers)
+        values = fields(self.place, readers, needed, misplaced)
         common = {
             "name": self.name,
             "unit": values.get("unit") or self._unit(kind, values),
@@ -106,6 +108,16 @@ class _KpiReader:
             return self._level(common, entries, values)
         return self._measure(kind, common, entries, values)
 
+    def _misplaced(self, kind: Kind, entries: Mapping[str, Place], known: Iterable[str]) -> set[str]:
+        """The keys that only KPIs of other kinds have. Each is noted."""
+        misplaced: set[str] = set()
+        for key in set(entries) - set(known):
+            users = [other for other, keys in _OWN_KEYS.items() if key in (*keys[0], *keys[1])]
+            if users:
+                entries[key].note(f"not for a KPI of kind {kind} (only {', '.join(users)})")
+                misplaced.add(key)
+        return misplaced
+
     def _common(self, kind: Kind) -> dict[str, Reader[Any]]:
         return {
             "kind": literal(Kind),
@@ -119,10 +131,10 @@ class _KpiReader:
         }
 
     def _own(self) -> dict[str, Reader[Any]]:
-        moments = several(self._moment)
+        moments = self.terms.moments
         return {
-            "of": self._term,
-            "per": self._term,
+            "of": self.terms.term,
+            "per": self.terms.term,
             "field": text(64),
             "entity": literal(Entity),
             "from": moments,
@@ -134,24 +146,24 @@ class _KpiReader:
         }
 
     def _measure(
-        self, kind: Kind, common: dict[str, Any], entries: dict[str, Place], values: dict[str, Any]
+        self, kind: MeasureKind, common: dict[str, Any], entries: dict[str, Place], values: dict[str, Any]
     ) -> MeasureKpi:
         of: Term = values["of"]
         field = values.get("field")
         if field is not None:
             if of.first:
                 raise entries["of"].wrong(f"a {kind} needs moments here; 'first' only counts")
-            for moment in self._known(of.moments):
+            for moment in self.terms.events(of.moments):
                 numbers = fields_of(moment).numbers
                 if field not in numbers:
                     raise entries["field"].wrong(f"{moment} has no number {field!r}{meant(field, numbers)}")
             of = Term(moments=of.moments, field=field)
-        return MeasureKpi(kind=kind, of=of, per=values.get("per"), **common)  # type: ignore[arg-type]
+        return MeasureKpi(kind=kind, of=of, per=values.get("per"), **common)
 
     def _duration(
         self, common: dict[str, Any], entries: dict[str, Place], values: dict[str, Any]
     ) -> DurationKpi:
-        self._check_seen(values["entity"], entries["from"], entries["to"])
+        self.terms.check_seen(values["entity"], entries["from"], entries["to"])
         if set(values["from"]) & set(values["to"]):
             raise entries["to"].wrong("the end is a moment it starts at")
         quantiles = tuple(sorted(values.get("quantiles", DEFAULT_QUANTILES)))
@@ -161,12 +173,12 @@ class _KpiReader:
 
     def _level(self, common: dict[str, Any], entries: dict[str, Place], values: dict[str, Any]) -> LevelKpi:
         again = [entries["again"]] if "again" in entries else []
-        self._check_seen(values["entity"], entries["from"], entries["until"], *again)
+        self.terms.check_seen(values["entity"], entries["from"], entries["until"], *again)
         if set(values["until"]) & {*values["from"], *values.get("again", ())}:
             raise entries["until"].wrong("a moment cannot both let in and let out")
         overdue = values.get("overdue")
         if overdue == "promise":
-            _check_promises(entries["overdue"], values["entity"])
+            check_promised(entries["overdue"], values["entity"])
         return LevelKpi(
             entity=values["entity"],
             start=values["from"],
@@ -174,57 +186,6 @@ class _KpiReader:
             again=values.get("again", ()),
             overdue=overdue,
             **common,
-        )
-
-    def _moment(self, place: Place) -> str:
-        name = place.text("a moment")
-        if name not in self.vocabulary.moments:
-            raise place.wrong(f"unknown moment {name!r}{meant(name, self.vocabulary.moments)}")
-        return name
-
-    def _known(self, moments: Iterable[str]) -> list[str]:
-        """The event types of moments, those declared with a mistake left out."""
-        found = (self.vocabulary.moments[name] for name in moments)
-        return [moment.event for moment in found if moment is not None]
-
-    def _check_seen(self, entity: Entity, *places: Place) -> None:
-        for place in (item for several_ in places for item in several_.items()):
-            for event in self._known([place.text()]):
-                if not sees(entity, event):
-                    raise place.wrong(
-                        f"a {entity} does not see {event} (only an order sees all of its events)"
-                    )
-
-    def _term(self, place: Place) -> Term:
-        if not place.is_mapping:
-            return Term(moments=several(self._moment)(place))
-        values = fields(
-            place,
-            {
-                "first": several(self._moment),
-                "entity": literal(Entity),
-                "promise": literal(Promise),
-                "from": self._moment,
-                "within": milliseconds(),
-            },
-            ["first", "entity"],
-        )
-        entries = place.entries()
-        seen = [entries[key] for key in ("first", "from") if key in entries]
-        self._check_seen(values["entity"], *seen)
-        if "promise" in values:
-            _check_promises(entries["promise"], values["entity"])
-        if "within" in values and "from" not in values:
-            raise entries["within"].wrong("needs 'from', the moment it is counted from")
-        if values.get("from") in values["first"]:
-            raise entries["from"].wrong("is the moment itself")
-        return Term(
-            moments=values["first"],
-            first=True,
-            entity=values["entity"],
-            promise=values.get("promise"),
-            since=values.get("from"),
-            within=values.get("within"),
         )
 
     def _slice(self, place: Place) -> tuple[str, ...]:
@@ -278,24 +239,9 @@ class _KpiReader:
         if kind == "level":
             return _PLURALS[values["entity"]]
         if kind in ("sum", "mean"):
-            return _FIELD_UNITS.get(values["field"], values["field"])
-        entities = {event.split(".")[0] for event in self._known(values["of"].moments)}
+            return _FIELD_UNITS.get(str(values["field"]), str(values["field"]))
+        entities = {event.split(".")[0] for event in self.terms.events(values["of"].moments)}
         return _PLURALS[entities.pop()] if len(entities) == 1 else "events"
-
-
-def moment_sets(kpis: Iterable[KpiDefinition]) -> set[frozenset[str]]:
-    """The different sets of moments the KPIs ask for: each takes one of the core's bits."""
-    found: set[frozenset[str]] = set()
-    for kpi in kpis:
-        if isinstance(kpi, DurationKpi):
-            found |= {frozenset(kpi.start), frozenset(kpi.end)}
-        elif isinstance(kpi, LevelKpi):
-            found |= {frozenset(kpi.start), frozenset(kpi.until), frozenset(kpi.again)}
-        else:
-            terms = [kpi.of] if kpi.per is None else [kpi.of, kpi.per]
-            found |= {frozenset(term.moments) for term in terms}
-            found |= {frozenset([term.since]) for term in terms if term.since is not None}
-    return found - {frozenset()}
 
 
 def _dimension(place: Place, dimensions: Iterable[str]) -> str:
@@ -331,8 +277,3 @@ def _seconds(place: Place) -> float:
         return parse_span(place.text()).ms / 1000
     except ValueError:
         return number(place)
-
-
-def _check_promises(place: Place, entity: Entity) -> None:
-    if entity == "ticket":
-        raise place.wrong("a ticket is promised for no time (only an order or a delivery is)")

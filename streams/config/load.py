@@ -9,11 +9,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from streams.config.kpis import moment_sets, read_kpis
+from streams.config.kpis import read_kpis
 from streams.config.places import Noted, Place, Problems, Wrong, compose, read, variable
 from streams.config.readers import span_text
 from streams.config.sections import READERS, VARIABLES, check_embedded
 from streams.config.structs import DEFAULT_BOOTSTRAP, Config, Kafka
+from streams.config.terms import moment_sets
 from streams.config.vocabulary import MOST_MOMENTS, Vocabulary, read_dimensions, read_moments
 from streams.errors import ConfigError
 from streams.events.types import TYPE_NAMES
@@ -23,7 +24,7 @@ PACKAGED = Path(__file__).resolve().parent.parent / "daybook.yaml"
 """The default configuration; in a clone, ``daybook.yaml`` at the root is a link to it."""
 
 WATCHED = ("dimensions", "moments", "kpis")
-"""Sections that, left out as a whole, are those of the default configuration."""
+"""Sections that, left out, are those of the default configuration."""
 
 
 def load_config(path: Path | None = None, env: Mapping[str, str] = os.environ) -> Config:
@@ -115,6 +116,13 @@ class _Loading:
         return kafka
 
     def _watching(self, config: Config, pane_ms: int | None) -> Config:
+        if "kpis" not in self.entries:
+            for key in ("dimensions", "moments"):
+                if key in self.entries:
+                    raise self.entries[key].wrong(
+                        "nothing uses them without 'kpis' (the default KPIs come with their own; leave all "
+                        "three sections out, or say all that your KPIs need)"
+                    )
         if any(key not in self.entries for key in WATCHED):
             default = compose(PACKAGED, str(PACKAGED), self.problems).entries()
             self.entries = {**{key: default[key] for key in WATCHED if key in default}, **self.entries}

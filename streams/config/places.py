@@ -17,6 +17,7 @@ from streams.errors import ConfigError
 
 T = TypeVar("T")
 
+_LONGEST = 500
 _NULL = "tag:yaml.org,2002:null"
 
 
@@ -71,7 +72,7 @@ class Place:
     def wrong(self, text: str) -> Wrong:
         """A mistake here; to be raised, or noted with :meth:`note`."""
         where = f"{self.path}: " if self.path else ""
-        return Wrong(Problem(str(self.node.start_mark.name), self.line, where + text))
+        return Wrong(Problem(str(self.node.start_mark.name), self.line, _cut(where + text)))
 
     def note(self, text: str) -> None:
         """Note a mistake and go on."""
@@ -115,8 +116,16 @@ class Place:
             for index, node in enumerate(self.node.value)
         ]
 
-    def entries(self) -> dict[str, Place]:
-        """The values of a mapping by key, without those left empty. Repeated keys are noted.
+    def declared(self) -> dict[str, Place]:
+        """The entries of a mapping whose keys are names; one left empty is noted, since it says nothing."""
+        entries = self.entries(keep_empty=True)
+        for place in entries.values():
+            if place.empty:
+                place.note("is empty")
+        return {name: place for name, place in entries.items() if not place.empty}
+
+    def entries(self, keep_empty: bool = False) -> dict[str, Place]:
+        """The values of a mapping by key; those left empty count as left out. Repeated keys are noted.
 
         Raises Wrong when it is no mapping.
         """
@@ -130,7 +139,8 @@ class Place:
             if not isinstance(key, yaml.ScalarNode):
                 here.note(f"{here.kind()} cannot be a key")
                 continue
-            path = f"{self.path}.{key.value}" if self.path else key.value
+            name = key.value if key.value.isprintable() else repr(key.value)
+            path = f"{self.path}.{name}" if self.path else name
             if key.value in lines:
                 Place(key, path, line, self.problems).note(
                     f"is there twice (first in line {lines[key.value]})"
@@ -141,17 +151,17 @@ class Place:
                 value.start_mark.line + 1 if isinstance(value, yaml.ScalarNode) and value.value else line
             )
             place = Place(value, path, written, self.problems)
-            if not place.empty:
+            if keep_empty or not place.empty:
                 entries[key.value] = place
         return entries
 
-    def named(self, readers: Iterable[str], what: str = "key") -> dict[str, Place]:
-        """The entries whose keys are known; the others are noted."""
+    def named(self, readers: Iterable[str], passed_over: Iterable[str] = ()) -> dict[str, Place]:
+        """The entries whose keys are known; the others are noted, but for those to pass over."""
         known = list(readers)
         entries = self.entries()
         for name, place in entries.items():
-            if name not in known:
-                place.note(f"unknown {what}{meant(name, known)}")
+            if name not in known and name not in passed_over:
+                place.note(f"unknown key{meant(name, known)}")
         return {name: place for name, place in entries.items() if name in known}
 
 
@@ -232,6 +242,11 @@ def _syntax(shown: str, error: yaml.MarkedYAMLError) -> str:
     where = f"{shown}:{mark.line + 1}" if mark else shown
     column = f", column {mark.column + 1}" if mark else ""
     return f"{where}: not valid YAML{column}: {text}"
+
+
+def _cut(text: str) -> str:
+    """A message never fills the screen with what somebody pasted into a value."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _line(problem: Problem) -> str:

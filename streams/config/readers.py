@@ -189,12 +189,20 @@ def several(reader: Reader[T], least: int = 1, most: int = 1_000) -> Reader[tupl
     return read_all
 
 
-def fields(place: Place, readers: Mapping[str, Reader[Any]], required: Iterable[str] = ()) -> dict[str, Any]:
-    """The values of a mapping's known keys. Every mistake in it is noted; raises Noted when there is one."""
+def fields(
+    place: Place,
+    readers: Mapping[str, Reader[Any]],
+    required: Iterable[str] = (),
+    passed_over: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The values of a mapping's known keys. Every mistake in it is noted; raises Noted when there is one.
+
+    Keys in ``passed_over`` have been noted already.
+    """
     before = len(place.problems.found)
     values: dict[str, Any] = {}
     failed = False
-    entries = place.named(readers)
+    entries = place.named(readers, passed_over)
     for name, entry in entries.items():
         try:
             values[name] = read(entry, readers[name])

@@ -1,4 +1,4 @@
-"""The configuration, typed: attributes are named as the keys of ``daybook.yaml``, durations are integer ms."""
+"""The configuration, typed: attributes are named as the keys of ``daybook.yaml``, durations are in ms."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Business(Struct, frozen=True, kw_only=True):
     """Whose numbers these are. ``currency`` is the ISO 4217 code all money is in."""
 
     name: str = "My shop"
-    timezone: str = "UTC"
+    timezone: str = "Europe/Berlin"
     currency: str = "EUR"
     week_starts: Weekday = "monday"
 
@@ -85,7 +85,7 @@ class Worker(Struct, frozen=True, kw_only=True):
 
 
 class Time(Struct, frozen=True, kw_only=True):
-    """Event time, in milliseconds. ``idle_after``: so long silent, a topic holds the watermark back no more."""
+    """Event time, in milliseconds. ``idle_after``: a topic silent for so long does not hold back others."""
 
     pane: int = 10 * SECOND
     out_of_order: int = 10 * SECOND

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
 from msgspec import Struct
 
@@ -78,24 +79,24 @@ def check_metric_name(place: Place, name: str) -> None:
 
 def read_dimensions(place: Place) -> dict[str, DimensionDefinition | None]:
     """``region: [order.placed.region, delivery.dispatched.region]``; what is wrong is noted."""
-    entries = place.entries()
+    entries = place.declared()
     if len(entries) > MOST_DIMENSIONS:
         place.note(f"{len(entries)} dimensions (at most {MOST_DIMENSIONS})")
     dimensions: dict[str, DimensionDefinition | None] = {}
     for name, entry in entries.items():
         dimensions[name] = None
         try:
-            read(entry, lambda here, name=name: _check_dimension_name(here, name))  # type: ignore[misc]
-            dimensions[name] = DimensionDefinition(name, read(entry, several(_source)))
+            dimensions[name] = read(entry, partial(_dimension, name=name))
         except Noted:
             continue
     return dimensions
 
 
-def _check_dimension_name(place: Place, name: str) -> None:
+def _dimension(place: Place, name: str) -> DimensionDefinition:
     check_name(place, name, "dimension")
     if name in RESERVED_LABELS:
         raise place.wrong(f"the label {name!r} has a meaning of its own on metrics; choose another name")
+    return DimensionDefinition(name, several(_source)(place))
 
 
 def _source(place: Place) -> tuple[str, str]:
@@ -121,18 +122,20 @@ def _examples(event: str) -> str:
 def read_moments(place: Place) -> dict[str, Moment | None]:
     """``first_answer: {event: ticket.replied, where: {by: [agent]}}``; what is wrong is noted."""
     moments: dict[str, Moment | None] = {}
-    for name, entry in place.entries().items():
+    for name, entry in place.declared().items():
         moments[name] = None
         try:
-            read(entry, lambda here, name=name: check_name(here, name, "moment"))  # type: ignore[misc]
-            values = fields(
-                entry, {"event": choice(TYPE_NAMES), "where": lambda here: here}, ["event", "where"]
-            )
-            where = read(values["where"], lambda here, event=values["event"]: _where(here, event))  # type: ignore[misc]
+            moments[name] = read(entry, partial(_moment, name=name))
         except Noted:
             continue
-        moments[name] = Moment(name, values["event"], where)
     return moments
+
+
+def _moment(place: Place, name: str) -> Moment:
+    check_name(place, name, "moment")
+    values = fields(place, {"event": choice(TYPE_NAMES), "where": lambda here: here}, ["event", "where"])
+    event: str = values["event"]
+    return Moment(name, event, _where(values["where"], event))
 
 
 def _where(place: Place, event: str) -> dict[str, tuple[str, ...]]:
