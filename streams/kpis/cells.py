@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from streams.kpis.compiled import njit
 
 I64 = npt.NDArray[np.int64]
 
@@ -35,13 +35,13 @@ class Cells(NamedTuple):
     meta: I64
 
 
-@njit(cache=True, inline="always")
+@njit
 def pack(measure, group, bucket, first, second):  # type: ignore[no-untyped-def]
     """measure 12 bits, group 6, bucket 12, two dimension codes of 16 bits each."""
     return (measure << 50) | (group << 44) | (bucket << 32) | (first << 16) | second
 
 
-@njit(cache=True)
+@njit
 def new_cells(capacity):  # type: ignore[no-untyped-def]
     """An empty table; ``capacity`` is a power of two."""
     return Cells(
@@ -54,7 +54,7 @@ def new_cells(capacity):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True)
+@njit
 def add(cells, series, pane, delta):  # type: ignore[no-untyped-def]
     """Add ``delta`` to the cell and note that it changed. The caller keeps a free place (:func:`with_room`)."""
     mask = np.uint64(cells.series.shape[0] - 1)
@@ -80,7 +80,7 @@ def add(cells, series, pane, delta):  # type: ignore[no-untyped-def]
         cells.meta[CHANGED] += 1
 
 
-@njit(cache=True)
+@njit
 def _copy(cells, capacity, floor):  # type: ignore[no-untyped-def]
     fresh = new_cells(capacity)
     for place in range(cells.series.shape[0]):
@@ -102,7 +102,7 @@ def _copy(cells, capacity, floor):  # type: ignore[no-untyped-def]
     return fresh
 
 
-@njit(cache=True)
+@njit
 def with_room(cells, wanted):  # type: ignore[no-untyped-def]
     """The same cells with room for ``wanted`` more at a load below 60 %."""
     capacity = cells.series.shape[0]
@@ -113,7 +113,7 @@ def with_room(cells, wanted):  # type: ignore[no-untyped-def]
     return _copy(cells, capacity, np.iinfo(np.int64).min)
 
 
-@njit(cache=True)
+@njit
 def sealed(cells, floor):  # type: ignore[no-untyped-def]
     """The cells whose pane is ``floor`` or later, in a table no larger than they need."""
     kept = 0
@@ -126,7 +126,7 @@ def sealed(cells, floor):  # type: ignore[no-untyped-def]
     return _copy(cells, capacity, floor)
 
 
-@njit(cache=True)
+@njit
 def take_changed(cells, ceiling):  # type: ignore[no-untyped-def]
     """The changed cells with ``pane <= ceiling``, as ``(n, 3)`` rows (series, pane, value); they wait no more.
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import xxhash
-from numba import njit
+from streams.kpis.compiled import njit
 
 I64 = npt.NDArray[np.int64]
 
@@ -32,7 +32,7 @@ def digests(keys: Sequence[str]) -> I64:
     return np.frombuffer(b"".join([digest(key.encode()) for key in keys]), dtype="<i8").reshape(-1, 2)
 
 
-@njit(cache=True)
+@njit
 def _new(capacity):  # type: ignore[no-untyped-def]
     return _Table(
         np.empty(capacity, dtype=np.int64),
@@ -42,7 +42,7 @@ def _new(capacity):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True)
+@njit
 def _seen(table, high, low, time, horizon):  # type: ignore[no-untyped-def]
     """Whether the digest is in the table, no older than ``horizon``; put it there with ``time`` if not."""
     mask = np.int64(table.high.shape[0] - 1)
@@ -61,7 +61,7 @@ def _seen(table, high, low, time, horizon):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True)
+@njit
 def _rebuilt(table, wanted, horizon):  # type: ignore[no-untyped-def]
     kept = wanted
     for place in range(table.time.shape[0]):
@@ -77,7 +77,7 @@ def _rebuilt(table, wanted, horizon):  # type: ignore[no-untyped-def]
     return fresh
 
 
-@njit(cache=True)
+@njit
 def _mark(table, digest, time, horizon, repeated):  # type: ignore[no-untyped-def]
     for at in range(digest.shape[0]):
         repeated[at] = _seen(table, digest[at, 0], digest[at, 1], time[at], horizon[at])

@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from streams.kpis.compiled import njit
 
 from streams.events.types import BusinessEvent
 from streams.kpis.cells import Cells
@@ -23,20 +23,20 @@ SETTLE_AT = 256
 """A case that keeps more events than this has its older ones folded into a base state."""
 
 
-@njit(cache=True)
+@njit
 def _adopt_many(rows, places, cases):  # type: ignore[no-untyped-def]
     for at in range(places.shape[0]):
         adopt(rows, places[at], cases[at])
 
 
-@njit(cache=True)
+@njit
 def _clear_many(rows, places):  # type: ignore[no-untyped-def]
     for place in places:
         clear(rows, place)
         rows.case[place] = -1
 
 
-@njit(cache=True)
+@njit
 def _chain(rows, case):  # type: ignore[no-untyped-def]
     count = 0
     row = case
@@ -51,7 +51,7 @@ def _chain(rows, case):  # type: ignore[no-untyped-def]
     return members
 
 
-@njit(cache=True)
+@njit
 def _records(log, head, count):  # type: ignore[no-untyped-def]
     records = np.empty(count, dtype=np.int64)
     for at in range(count):

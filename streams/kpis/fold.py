@@ -9,7 +9,7 @@ them.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from streams.kpis.compiled import njit
 
 from streams.kpis.cells import add, pack, with_room
 from streams.kpis.program import (
@@ -39,7 +39,7 @@ from streams.kpis.sketch import BORDERS, BUCKETS
 ZERO = np.int64(0)
 
 
-@njit(cache=True)
+@njit
 def _emit(cells, program, measure, bucket, dims, time, delta, floor):  # type: ignore[no-untyped-def]
     pane = time // program.settings[PANE]
     if pane < floor:
@@ -53,14 +53,14 @@ def _emit(cells, program, measure, bucket, dims, time, delta, floor):  # type: i
         add(cells, pack(np.int64(measure), place, np.int64(bucket), code1, code2), pane, delta)
 
 
-@njit(cache=True)
+@njit
 def _promise(rows, row):  # type: ignore[no-untyped-def]
     if rows.promise[row] != NONE:
         return rows.promise[row]
     return rows.promise[rows.case[row]]
 
 
-@njit(cache=True)
+@njit
 def _become_overdue(rows, program, cells, row, level, time, sign, floor):  # type: ignore[no-untyped-def]
     """Note when an entity inside a level becomes overdue, as far as is known at ``time``."""
     mode = program.level_overdue[level]
@@ -77,7 +77,7 @@ def _become_overdue(rows, program, cells, row, level, time, sign, floor):  # typ
     _emit(cells, program, program.level_measure[level], ZERO, rows.entered[row, level], due, sign, floor)
 
 
-@njit(cache=True)
+@njit
 def _enter(rows, program, cells, row, level, dims, time, sign, floor):  # type: ignore[no-untyped-def]
     rows.stand[row, level] = INSIDE
     rows.inside[rows.case[row]] += 1
@@ -89,7 +89,7 @@ def _enter(rows, program, cells, row, level, dims, time, sign, floor):  # type: 
         _become_overdue(rows, program, cells, row, level, time, sign, floor)
 
 
-@njit(cache=True)
+@njit
 def _leave(rows, program, cells, row, level, time, sign, floor):  # type: ignore[no-untyped-def]
     if rows.stand[row, level] == INSIDE:
         rows.inside[rows.case[row]] -= 1
@@ -105,7 +105,7 @@ def _leave(rows, program, cells, row, level, time, sign, floor):  # type: ignore
     rows.stand[row, level] = LEFT
 
 
-@njit(cache=True)
+@njit
 def _places(rows, program, case):  # type: ignore[no-untyped-def]
     """The most cells that can be touched when every entity of the case enters or leaves every level."""
     members = 0
@@ -116,7 +116,7 @@ def _places(rows, program, case):  # type: ignore[no-untyped-def]
     return members * program.settings[MOST_CELLS]
 
 
-@njit(cache=True)
+@njit
 def _end_life(rows, program, cells, case, sign, floor):  # type: ignore[no-untyped-def]
     """Forget a case nothing was heard of for too long; what it was still counted in ends with it."""
     until = rows.last[case] + program.settings[KEEP_OPEN] + program.settings[LATENESS]
@@ -132,7 +132,7 @@ def _end_life(rows, program, cells, case, sign, floor):  # type: ignore[no-untyp
         row = rows.sibling[row]
 
 
-@njit(cache=True)
+@njit
 def _learn(rows, row, codes, promise):  # type: ignore[no-untyped-def]
     """Keep what an event tells of an entity for the first time."""
     for dimension in range(codes.shape[0]):
@@ -142,7 +142,7 @@ def _learn(rows, row, codes, promise):  # type: ignore[no-untyped-def]
         rows.promise[row] = promise
 
 
-@njit(cache=True)
+@njit
 def _first_counts(rows, row, moment, time, promise_mode, since, within):  # type: ignore[no-untyped-def]
     if rows.first[row, moment] != NONE:
         return False
@@ -162,14 +162,14 @@ def _first_counts(rows, row, moment, time, promise_mode, since, within):  # type
     return True
 
 
-@njit(cache=True)
+@njit
 def _bucket(milliseconds):  # type: ignore[no-untyped-def]
     if milliseconds <= 0:
         return np.int64(0)
     return np.int64(min(np.searchsorted(BORDERS, milliseconds) + 1, BUCKETS - 1))
 
 
-@njit(cache=True)
+@njit
 def _step(rows, log, program, cells, case, record, sign, floor, dims):  # type: ignore[no-untyped-def]
     """Fold one event into its case, adding ``sign`` times what it means to the cells at ``floor`` or later.
 
@@ -258,7 +258,7 @@ def _step(rows, log, program, cells, case, record, sign, floor, dims):  # type: 
     return cells
 
 
-@njit(cache=True)
+@njit
 def _walk(rows, log, program, cells, case, sign, floor, dims):  # type: ignore[no-untyped-def]
     rewind(rows, case)
     record = rows.head[case]
@@ -268,14 +268,14 @@ def _walk(rows, log, program, cells, case, sign, floor, dims):  # type: ignore[n
     return cells
 
 
-@njit(cache=True)
+@njit
 def _after(log, one, other):  # type: ignore[no-untyped-def]
     if log.time[one] != log.time[other]:
         return log.time[one] > log.time[other]
     return log.key[one] > log.key[other]
 
 
-@njit(cache=True)
+@njit
 def _slot_in(rows, log, case, records):  # type: ignore[no-untyped-def]
     """Merge records, in order, into the case's chain, in order."""
     before = np.int64(-1)
@@ -295,7 +295,7 @@ def _slot_in(rows, log, case, records):  # type: ignore[no-untyped-def]
     rows.events[case] += records.shape[0]
 
 
-@njit(cache=True)
+@njit
 def fold_chunk(rows, log, program, cells, case_of, records):  # type: ignore[no-untyped-def]
     """Fold a chunk's records into their cases.
 
@@ -333,7 +333,7 @@ def fold_chunk(rows, log, program, cells, case_of, records):  # type: ignore[no-
     return cells, disordered
 
 
-@njit(cache=True)
+@njit
 def settle(rows, log, program, cells, case, horizon, dims):  # type: ignore[no-untyped-def]
     """Fold the case's events before ``horizon`` into its base rows and let go of them.
 
@@ -364,7 +364,7 @@ def settle(rows, log, program, cells, case, horizon, dims):  # type: ignore[no-u
     return freed[:count]
 
 
-@njit(cache=True)
+@njit
 def forget(rows, program, cells, watermark):  # type: ignore[no-untyped-def]
     """End the cases no acceptable event can continue.
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from streams.kpis.compiled import njit
 
 I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
@@ -158,7 +158,7 @@ def grown(arrays: Rows | Log, fresh: Rows | Log) -> Rows | Log:
 # Element by element: an assignment of slices would have the compiler build the text of a shape error, for seconds.
 
 
-@njit(cache=True)
+@njit
 def clear(rows, row):  # type: ignore[no-untyped-def]
     """Forget what happened to an entity; it stays in its case."""
     for moment in range(rows.first.shape[1]):
@@ -173,7 +173,7 @@ def clear(rows, row):  # type: ignore[no-untyped-def]
     rows.inside[row] = 0
 
 
-@njit(cache=True)
+@njit
 def copy_state(rows, source, target):  # type: ignore[no-untyped-def]
     """Make one row's lifecycle state equal another's."""
     for moment in range(rows.first.shape[1]):
@@ -190,7 +190,7 @@ def copy_state(rows, source, target):  # type: ignore[no-untyped-def]
     rows.inside[target] = rows.inside[source]
 
 
-@njit(cache=True)
+@njit
 def rewind(rows, case):  # type: ignore[no-untyped-def]
     """Take the case back to the state before the first event it keeps."""
     row = case
@@ -202,7 +202,7 @@ def rewind(rows, case):  # type: ignore[no-untyped-def]
         row = rows.sibling[row]
 
 
-@njit(cache=True)
+@njit
 def adopt(rows, row, case):  # type: ignore[no-untyped-def]
     """Put a free row to use: as a case of its own (``row == case``) or as an entity of one."""
     clear(rows, row)

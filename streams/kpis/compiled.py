@@ -1,0 +1,33 @@
+"""The compiler of the core's inner loops, and where its results are kept.
+
+Numba keys a cached function by its own file only, so a change in a function it calls would go unnoticed. Here the
+cache's folder is named after the text of all compiled modules: a change in any of them compiles all of them anew.
+"""
+
+from __future__ import annotations
+
+import os
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numba
+
+_MODULES = ("cells", "duplicates", "entities", "fold", "program", "rows", "sketch")
+
+
+def _cache_folder() -> Path:
+    here = Path(__file__).parent
+    digest = blake2b(digest_size=8)
+    for name in _MODULES:
+        digest.update((here / f"{name}.py").read_bytes())
+    return here / "__pycache__" / f"compiled-{digest.hexdigest()}"
+
+
+if "NUMBA_CACHE_DIR" not in os.environ:
+    numba.config.CACHE_DIR = str(_cache_folder())
+
+
+def njit(function: Any) -> Any:
+    """Compile a function at its first call, and keep the result on disk."""
+    return numba.njit(cache=True)(function)
