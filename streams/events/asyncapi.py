@@ -1,0 +1,244 @@
+"""The AsyncAPI 3.0 description of the topics a business or a dashboard meets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pkgutil import resolve_name
+from typing import Any
+
+import msgspec
+
+from streams.events.codec import CONTENT_TYPE
+from streams.events.examples import example
+from streams.events.types import (
+    DELIVERY_TYPES,
+    ORDER_TYPES,
+    SUPPORT_TYPES,
+    CalendarEntry,
+    Event,
+    SourceHeartbeat,
+)
+
+DEAD_LETTER_HEADERS = {
+    "daybook-topic": "The topic the record came from.",
+    "daybook-partition": "Its partition there.",
+    "daybook-offset": "Its offset there.",
+    "daybook-code": "What kind of error it was, to count by, as `missing_field`.",
+    "daybook-error": "What was wrong, in one line, as `missing field: data.order_id`.",
+    "daybook-attempts": "How often it was tried.",
+}
+"""The headers a dead letter carries, each as UTF-8 text, and what they say."""
+
+# The layer above publishes this; it is described here but not imported.
+_KPI_VALUE = "streams.kpis.values:KpiValue"
+_BINDING = "0.5.0"
+
+Schemas = Callable[[Iterable[type[msgspec.Struct]], str], dict[str, Any]]
+
+_TOPICS: dict[str, tuple[str, str, tuple[type[Event], ...]]] = {
+    "orders": (
+        "orders",
+        "What happens to orders. Key: the order's id.",
+        (*ORDER_TYPES, SourceHeartbeat),
+    ),
+    "deliveries": (
+        "deliveries",
+        "What happens to deliveries. Key: the order's id, so that an order and its deliveries meet in one "
+        "partition. The same number of partitions as `orders`.",
+        (*DELIVERY_TYPES, SourceHeartbeat),
+    ),
+    "support": (
+        "support contacts",
+        "What customers ask. Key: the order's id where it is known, else the ticket's. The same number of "
+        "partitions as `orders`.",
+        (*SUPPORT_TYPES, SourceHeartbeat),
+    ),
+    "calendar": (
+        "calendar entries",
+        "What is known beforehand to make business unusual: promotions, holidays, maintenance, outages. "
+        "Key: the entry's id; the last one counts.",
+        (CalendarEntry,),
+    ),
+}
+
+
+def asyncapi(schemas: Schemas) -> dict[str, Any]:
+    """The document as plain values; ``schemas`` gives JSON Schemas of types under a reference template."""
+    kpi_value = resolve_name(_KPI_VALUE)
+    types = tuple(dict.fromkeys(cls for _, _, group in _TOPICS.values() for cls in group))
+    channels = {name: _channel(name, text, group) for name, (_, text, group) in _TOPICS.items()}
+    channels["kpis"] = {
+        "address": "{namespace}.kpis.v1",
+        "title": "kpis",
+        "description": "KPI values: provisional, then final, corrected where late events change them. Key: "
+        "the series, as `revenue{region=north}@1h`. Of one series and start the highest revision counts.",
+        "parameters": _namespace(),
+        "messages": {"KpiValue": {"$ref": "#/components/messages/KpiValue"}},
+    }
+    channels["deadLetters"] = {
+        "address": "{topic}.dlq",
+        "title": "dead letters",
+        "description": "Records of a topic that could not be processed, unchanged; their headers say why.",
+        "parameters": {
+            "topic": {
+                "description": "The topic the records came from.",
+                "examples": [f"daybook.{name}.v1" for name in (*_TOPICS, "kpis")],
+            }
+        },
+        "messages": {"DeadLetter": {"$ref": "#/components/messages/DeadLetter"}},
+    }
+    operations = {
+        f"receive{name.capitalize()}": _operation("receive", name, f"Daybook reads {what}.", group)
+        for name, (what, _, group) in _TOPICS.items()
+    }
+    operations["sendKpis"] = _operation("send", "kpis", "Daybook publishes KPI values.", (kpi_value,))
+    operations["sendDeadLetters"] = {
+        "action": "send",
+        "summary": "Daybook sets aside what it could not process.",
+        "channel": {"$ref": "#/channels/deadLetters"},
+        "messages": [{"$ref": "#/channels/deadLetters/messages/DeadLetter"}],
+    }
+    messages = {cls.__name__: _event_message(cls) for cls in types}
+    messages["KpiValue"] = _kpi_message(kpi_value)
+    messages["DeadLetter"] = _dead_letter()
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Daybook",
+            "version": "1.0.0",
+            "description": "Events of a business in, its KPIs out. Events are CloudEvents 1.0 in structured "
+            "mode. Fields not described here are ignored, so a producer may be newer than its readers; a "
+            "record that lacks a field or has one of the wrong type becomes a dead letter.",
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+        },
+        "defaultContentType": CONTENT_TYPE,
+        "servers": {
+            "embedded": {
+                "host": "127.0.0.1:19092",
+                "protocol": "kafka",
+                "description": "The broker Daybook starts by itself.",
+            },
+            "kafka": {
+                "host": "127.0.0.1:9092",
+                "protocol": "kafka",
+                "description": "Apache Kafka on this machine.",
+            },
+        },
+        "channels": channels,
+        "operations": operations,
+        "components": {
+            "schemas": schemas((*types, kpi_value), "#/components/schemas/{name}"),
+            "messages": messages,
+        },
+    }
+
+
+def _namespace() -> dict[str, Any]:
+    return {
+        "namespace": {
+            "description": "Keeps installations on one cluster apart, and a replay from what is live.",
+            "default": "daybook",
+        }
+    }
+
+
+def _channel(name: str, description: str, types: tuple[type[Event], ...]) -> dict[str, Any]:
+    return {
+        "address": f"{{namespace}}.{name}.v1",
+        "title": name,
+        "description": description,
+        "parameters": _namespace(),
+        "messages": {cls.__name__: {"$ref": f"#/components/messages/{cls.__name__}"} for cls in types},
+    }
+
+
+def _operation(
+    action: str, channel: str, summary: str, types: tuple[type[msgspec.Struct], ...]
+) -> dict[str, Any]:
+    return {
+        "action": action,
+        "summary": summary,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{cls.__name__}"} for cls in types],
+    }
+
+
+def _event_message(cls: type[Event]) -> dict[str, Any]:
+    event_type = str(cls.__struct_config__.tag)
+    return {
+        "name": event_type,
+        "title": event_type,
+        "summary": " ".join((cls.__doc__ or "").replace("``", "`").split()),
+        "contentType": CONTENT_TYPE,
+        "headers": {
+            "type": "object",
+            "properties": {"content-type": {"type": "string", "const": CONTENT_TYPE}},
+        },
+        "payload": {"$ref": f"#/components/schemas/{cls.__name__}"},
+        "bindings": {"kafka": {"key": _key("The event's `subject`."), "bindingVersion": _BINDING}},
+        "examples": [{"name": event_type.replace(".", "-"), "payload": example(cls)}],
+    }
+
+
+def _kpi_message(kpi_value: Any) -> dict[str, Any]:
+    value = kpi_value(
+        kpi="on_time_ratio",
+        stat="value",
+        slice={"region": "north"},
+        span="1h",
+        rolling=False,
+        start=1_772_445_600_000,
+        end=1_772_449_200_000,
+        value=0.75,
+        weight=12,
+        parts=(9, 12),
+        status="final",
+        revision=1,
+        unit="ratio",
+        better="higher",
+    )
+    return {
+        "name": "kpi.value",
+        "title": "KPI value",
+        "summary": "What a KPI is worth over a span of event time, for one slice.",
+        "contentType": "application/json",
+        "payload": {"$ref": "#/components/schemas/KpiValue"},
+        "bindings": {"kafka": {"key": _key(f"The series, as `{value.series}`."), "bindingVersion": _BINDING}},
+        "examples": [{"name": "on-time-ratio", "payload": msgspec.to_builtins(value)}],
+    }
+
+
+def _dead_letter() -> dict[str, Any]:
+    return {
+        "name": "dead.letter",
+        "title": "dead letter",
+        "summary": "A record that could not be processed; its value is what was received.",
+        "contentType": "application/octet-stream",
+        "headers": {
+            "type": "object",
+            "properties": {
+                name: {"type": "string", "description": description}
+                for name, description in DEAD_LETTER_HEADERS.items()
+            },
+            "required": list(DEAD_LETTER_HEADERS),
+        },
+        "payload": {"description": "The value as received; it may be anything, or nothing."},
+        "bindings": {"kafka": {"key": _key("The record's key in its topic."), "bindingVersion": _BINDING}},
+        "examples": [
+            {
+                "name": "missing-field",
+                "headers": {
+                    "daybook-topic": "daybook.orders.v1",
+                    "daybook-partition": "2",
+                    "daybook-offset": "40817",
+                    "daybook-code": "missing_field",
+                    "daybook-error": "missing field: data.order_id",
+                    "daybook-attempts": "1",
+                },
+            }
+        ],
+    }
+
+
+def _key(description: str) -> dict[str, str]:
+    return {"type": "string", "description": description}
