@@ -1,4 +1,4 @@
-"""Ports: which are free, and which to take instead."""
+"""Ports: which are free, which to take instead, and whether anything listens."""
 
 from __future__ import annotations
 
@@ -42,3 +42,16 @@ def split_address(address: str) -> tuple[str, int]:
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise BrokerError(f"{address!r} is not an address (expected like 127.0.0.1:9092)")
     return host.strip("[]"), int(port)
+
+
+def require_reachable(bootstrap: str, timeout: float = 3.0) -> None:
+    """Raise :class:`BrokerError` at once where nothing listens on any of the addresses; a Kafka client would
+    try again for many seconds."""
+    reason = ""
+    for address in bootstrap.split(","):
+        try:
+            socket.create_connection(split_address(address), timeout).close()
+            return
+        except OSError as error:
+            reason = error.strerror or str(error)
+    raise BrokerError(f"{bootstrap}: no Kafka broker answers there ({reason.lower()})")

@@ -18,7 +18,7 @@ _STEPS = 96
 def comparable(span: int) -> int:
     """How far back the comparable period lies, in ms: whole days, at least the span. The same hour yesterday
     says more of a shop than the hour before, which is the afternoon compared with lunch."""
-    return -(-span // DAY_MS) * DAY_MS
+    return max(1, -(-span // DAY_MS)) * DAY_MS
 
 
 @dataclass(slots=True)
@@ -43,15 +43,19 @@ class Grains:
         if len(self.starts) > self.keep:
             del self.values[self.starts.pop(0)]
 
-    def trend(self, points: int) -> list[float | None]:
-        """The newest ``points`` values, oldest first, ``None`` where a span is missing."""
-        if not self.starts:
+    def trend(self, points: int, *, closed: bool = False) -> list[float | None]:
+        """The newest ``points`` values, oldest first, ``None`` where a span is missing; ``closed`` leaves
+        out a span that still goes on."""
+        starts = self.starts
+        if closed and starts and self.values[starts[-1]].status == "provisional":
+            starts = starts[:-1]
+        if not starts:
             return []
-        newest = self.values[self.starts[-1]]
+        newest = self.values[starts[-1]]
         length = newest.end - newest.start
         tail: list[float | None] = []
         expected = newest.start
-        for start in reversed(self.starts):
+        for start in reversed(starts):
             # A day is 23 to 25 hours long where clocks change: half a span of tolerance.
             while start < expected - length // 2 and len(tail) < points:
                 tail.append(None)
@@ -146,8 +150,8 @@ class Board:
         if value.rolling:
             series.windows.setdefault(value.span, Window(length)).add(value)
         else:
-            # Two days of grains let a window of up to a day be compared with the day before.
-            series.grains.keep = max(self._points, min(2 * DAY_MS // length + 2, 2000))
+            # Two days and a bit of grains let a window of up to a day be compared with the day before.
+            series.grains.keep = max(self._points, min(5 * DAY_MS // 2 // length, 500))
             series.grains.add(value)
 
     def kpis(self) -> list[str]:
@@ -185,17 +189,18 @@ def previous(series: Series, window: Window, kind: str) -> float | None:
         found = series.grains.over(end - grain, end)
         return found[-1].value if found else None
     found = series.grains.over(end - window.length, end)
-    return combined(found) if found else None
+    return combined(found, kind) if found else None
 
 
-def combined(values: list[KpiValue]) -> float | None:
+def combined(values: list[KpiValue], kind: str) -> float | None:
     """One value of several that follow each other, from their exact parts; ``None`` where they do not add
     up."""
-    if values[0].stat != "value" or any(len(value.parts) != len(values[0].parts) for value in values):
+    if len(values) == 1:
+        return values[0].value
+    if kind not in ("count", "sum", "mean", "ratio"):
         return None
-    sums = [sum(column) for column in zip(*(value.parts for value in values), strict=True)]
-    if len(sums) == 1:
-        return float(sums[0])
-    if len(sums) == 2:
-        return sums[0] / sums[1] if sums[1] else None
-    return None
+    first = sum(value.parts[0] for value in values)
+    if kind in ("count", "sum"):
+        return float(first)
+    second = sum(value.parts[1] for value in values)
+    return first / second if second else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from streams.kpis.definitions import stat_name
 from streams.top import units
 
 if TYPE_CHECKING:
@@ -66,10 +67,19 @@ class Catalog:
     def from_config(cls, config: Config) -> Catalog:
         """The catalogue of a validated configuration."""
         kpis = {}
-        for name, kpi in config.kpis.items():
-            goal = kpi.goal and Goal(kpi.goal.min, kpi.goal.max)
-            kpis[name] = Kpi(
-                name, kpi.description or "", kpi.kind, kpi.unit, kpi.better, tuple(kpi.windows), goal or None
+        for kpi in config.kpis:
+            goal = None
+            if kpi.goal_min is not None or kpi.goal_max is not None:
+                goal = Goal(kpi.goal_min, kpi.goal_max)
+            kpis[kpi.name] = Kpi(
+                kpi.name,
+                kpi.description,
+                kpi.kind,
+                kpi.unit,
+                kpi.better,
+                tuple(window.ms for window in kpi.windows),
+                goal,
+                stat_name(max(kpi.quantiles)) if kpi.quantiles else "value",
             )
         return cls(config.business.name, config.business.currency, kpis)
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from streams.errors import BrokerError
 from streams.kpis.values import KpiValue
-from streams.runtime.security import client_security
+from streams.runtime.reader import consumer
 from streams.runtime.topics import TopicNames
 from streams.top.board import Board
 
@@ -38,8 +38,8 @@ class KpiFeed:
             numbers = self._consumer.partitions_for_topic(topic)
             if not numbers:
                 raise BrokerError(
-                    f"{config.kafka.bootstrap}: there is no topic {topic}; is a worker running with this namespace? "
-                    "(start everything with: daybook run)"
+                    f"{config.kafka.bootstrap}: there is no topic {topic}; does a worker run with this "
+                    "namespace? (everything as one: daybook run)"
                 )
             partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
             self._consumer.assign(partitions)
@@ -58,7 +58,7 @@ class KpiFeed:
         begin = self._consumer.beginning_offsets(partitions)
         most = MOST_RECORDS // len(partitions)
         for partition in partitions:
-            # Nothing since then: nothing to read. An offset may be unknown to a broker that keeps no time index.
+            # None found: there is nothing since then.
             offset = found[partition].offset if found.get(partition) else self._end[partition]
             self._consumer.seek(partition, max(offset, begin[partition], self._end[partition] - most))
 
@@ -101,26 +101,3 @@ class KpiFeed:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def consumer(config: Config) -> Any:
-    """A ``KafkaConsumer`` without a group on the configured broker. Raises :class:`BrokerError` when none
-    answers."""
-    try:
-        return KafkaConsumer(
-            bootstrap_servers=config.kafka.bootstrap.split(","),
-            client_id="daybook-reader",
-            group_id=None,
-            enable_auto_commit=False,
-            allow_auto_create_topics=False,
-            auto_offset_reset="earliest",
-            bootstrap_timeout_ms=10_000,
-            fetch_max_wait_ms=250,
-            max_partition_fetch_bytes=4 << 20,
-            **client_security(config, "kafka-python"),
-        )
-    except KafkaError as error:
-        raise BrokerError(
-            f"{config.kafka.bootstrap}: no Kafka broker answers there ({type(error).__name__}); "
-            "start one with: daybook run"
-        ) from None

@@ -17,7 +17,7 @@ from streams.top.rows import Row
 from streams.top.spark import spark
 
 WIDE = 110
-"""From this many columns on there is room for descriptions, the longer window and the goal's bounds."""
+"""From this many columns on there is room for descriptions, another window and the goal's bounds."""
 
 LEGEND = "Change: from the same time the day before (windows of days: as many days before)"
 
@@ -110,7 +110,7 @@ def table(rows: Sequence[Row], catalog: Catalog, width: int) -> Table:
     out.add_column("Change", justify="right", no_wrap=True, min_width=9)
     out.add_column("Trend", no_wrap=True, width=points)
     if wide:
-        out.add_column("Longer", justify="right", no_wrap=True, style="dim")
+        out.add_column("Also", justify="right", no_wrap=True, style="dim")
     out.add_column("Goal", no_wrap=True, justify="left" if wide else "center")
     kpi = ""
     for row in rows:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streams.top.board import Board, Series, Slice, Window, previous
+from streams.top.board import DAY_MS, Board, Series, Slice, Window, previous
 from streams.top.catalog import Catalog, Goal, Kpi
 
 SLICES_SHOWN = 8
@@ -14,7 +13,7 @@ SLICES_SHOWN = 8
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What to show: ``kpis`` by name or part of it (empty: all), slices ``by`` these dimensions beside the
-    total, and the ``window`` in ms (``None``: each KPI's first; 0: all of them)."""
+    total, and the ``window`` in ms (``None``: each KPI's longest up to a day; 0: all of them)."""
 
     kpis: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
@@ -71,9 +70,19 @@ def build(board: Board, catalog: Catalog, choice: Choice) -> list[Row]:
     for name in [*known, *(name for name in board.kpis() if name not in catalog.kpis)]:
         if choice.kpis and not any(wanted in name for wanted in choice.kpis):
             continue
+        if board.received and not board.stats(name) and not choice.by:
+            rows.append(_unheard(catalog.get(name)))
         for stat in board.stats(name):
             rows.extend(_stat(board.slices(name, stat), catalog.get(name), stat, choice))
     return rows
+
+
+def _unheard(kpi: Kpi) -> Row:
+    """The row of a KPI that nothing was heard of: a level nothing has entered is at zero, all else is
+    unknown."""
+    value = 0.0 if kpi.kind == "level" else None
+    window = next((window for window in sorted(kpi.windows, reverse=True) if window <= DAY_MS), 0)
+    return Row(kpi, kpi.goal_stat, (), window, value, None, 0, [], 0, 0, "provisional", kpi.unit, kpi.better)
 
 
 def _stat(slices: dict[Slice, Series], kpi: Kpi, stat: str, choice: Choice) -> list[Row]:
@@ -94,17 +103,13 @@ def _stat(slices: dict[Slice, Series], kpi: Kpi, stat: str, choice: Choice) -> l
 
 
 def _windows(series: Series, kpi: Kpi, stat: str, key: Slice, choice: Choice, folded: int = 0) -> list[Row]:
-    shown = _chosen(list(series.windows.values()), kpi, choice)
-    longest = max(series.windows.values(), key=lambda window: window.length, default=None)
-    lengths = {window.length for window in shown}
+    windows = sorted(series.windows.values(), key=lambda window: window.length)
+    shown = _chosen(windows, choice)
     rows = []
     for window in shown:
         latest = window.latest
         if latest is None:
             continue
-        other = None
-        if longest is not None and longest.latest is not None and longest.length not in lengths:
-            other = (longest.length, longest.latest.value)
         rows.append(
             Row(
                 kpi=kpi,
@@ -114,26 +119,36 @@ def _windows(series: Series, kpi: Kpi, stat: str, key: Slice, choice: Choice, fo
                 value=latest.value,
                 previous=previous(series, window, kpi.kind),
                 weight=latest.weight,
-                trend=series.grains.trend(choice.points),
+                # Half an hour's orders beside full hours would look like a collapse.
+                trend=series.grains.trend(choice.points, closed=kpi.kind in ("count", "sum")),
                 start=latest.start,
                 end=latest.end,
                 status=latest.status,
                 unit=latest.unit or kpi.unit,
                 better=latest.better or kpi.better,
-                other=other,
+                other=_other(windows, shown),
                 folded=folded,
             )
         )
     return rows
 
 
-def _chosen(windows: Sequence[Window], kpi: Kpi, choice: Choice) -> list[Window]:
-    """The windows to show of those there are."""
-    ordered = sorted(windows, key=lambda window: window.length)
-    if choice.window == 0 or not ordered:
-        return ordered
-    wanted = choice.window if choice.window is not None else next(iter(kpi.windows), ordered[0].length)
-    return [min(ordered, key=lambda window: abs(window.length - wanted))]
+def _chosen(windows: list[Window], choice: Choice) -> list[Window]:
+    """The windows to show, of those there are, shortest first."""
+    if choice.window == 0 or not windows:
+        return windows
+    if choice.window is None:
+        return [next((window for window in reversed(windows) if window.length <= DAY_MS), windows[0])]
+    wanted = choice.window
+    return [min(windows, key=lambda window: abs(window.length - wanted))]
+
+
+def _other(windows: list[Window], shown: list[Window]) -> tuple[int, float | None] | None:
+    """The longest window that is not shown, unless it is the longest that is: then the shortest."""
+    if len(windows) < 2 or len(shown) != 1:
+        return None
+    window = windows[-1] if shown[0].length != windows[-1].length else windows[0]
+    return None if window.latest is None else (window.length, window.latest.value)
 
 
 def _is_other(key: Slice) -> bool:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.live import Live
 
+from streams.top import units
 from streams.top.board import Board
 from streams.top.catalog import Catalog
 from streams.top.feed import KpiFeed
@@ -72,7 +73,20 @@ def watch(view: View, feed: KpiFeed, console: Console, each_round: Callable[[], 
                 drawn, size = now, console.size
 
 
-def as_json(rows: Sequence[Row], board: Board) -> str:
+def summary(view: View, most: int = 8) -> str:
+    """The first KPIs in one line, for a log."""
+    totals = [
+        row for row in build(view.board, view.catalog, view.choice) if not row.slice and row.value is not None
+    ]
+    told = []
+    for row in totals[:most]:
+        name = row.kpi.name if row.stat == "value" else f"{row.kpi.name}.{row.stat}"
+        over = "now" if row.kpi.kind == "level" else units.span(row.window).replace(" ", "")
+        told.append(f"{name} {over} {units.human(row.value, row.unit, view.catalog.currency)}")
+    return "KPIs       " + ("; ".join(told) if told else "no values yet")
+
+
+def as_json_text(rows: Sequence[Row], board: Board) -> str:
     """The rows as JSON: values in base units, times as epoch ms."""
     return json.dumps(
         {"as_of": board.newest, "rows": [_row(row) for row in rows]}, ensure_ascii=False, indent=2

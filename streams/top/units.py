@@ -25,6 +25,8 @@ def human(value: float | None, unit: str, currency: str = "EUR") -> str:
         return f"{value * 100:.1f} %"
     if unit == "seconds":
         return duration(value)
+    if unit == "score":
+        return f"{value:.2f}"
     return number(value)
 
 

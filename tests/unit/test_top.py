@@ -187,32 +187,52 @@ def test_an_older_window_value_does_not_replace_the_newest() -> None:
     assert only(build(board, Catalog(), Choice())).value == 9.0
 
 
-def test_the_change_is_made_of_the_grains_where_the_window_has_no_past() -> None:
-    # Two days of hourly ratios 1/2, and today's window 3/4.
-    grains = [kpi_value(value=0.5, parts=(1, 2), end=NOON - n * HOUR, unit="ratio") for n in range(48)]
-    board = board_of(*grains, kpi_value(value=0.75, parts=(3, 4), length=DAY, rolling=True, unit="ratio"))
-    row = only(build(board, Catalog(), Choice()))
-    assert row.previous == 0.5
+@pytest.mark.parametrize(
+    ("kind", "parts", "expected"),
+    [("count", (2,), 48.0), ("sum", (500, 2), 12_000.0), ("ratio", (1, 2), 0.5), ("mean", (9, 2), 4.5)],
+)
+def test_the_change_is_made_of_the_grains_where_the_window_has_no_past(
+    kind: str, parts: tuple[int, ...], expected: float
+) -> None:
+    catalog = Catalog(kpis={"it": Kpi("it", kind=kind)})
+    grains = [kpi_value("it", 0.0, parts=parts, end=NOON - n * HOUR) for n in range(48)]
+    board = board_of(*grains, kpi_value("it", 1e9, length=DAY, rolling=True))
+    row = only(build(board, catalog, Choice()))
+    assert row.previous == expected
     assert row.improvement == 1
 
 
 def test_there_is_no_change_where_a_grain_of_the_period_is_missing() -> None:
+    catalog = Catalog(kpis={"orders_placed": Kpi("orders_placed", kind="count")})
     grains = [kpi_value(value=2.0, end=NOON - n * HOUR) for n in range(48) if n != 30]
     board = board_of(*grains, kpi_value(value=50.0, length=DAY, rolling=True))
-    assert only(build(board, Catalog(), Choice())).previous is None
+    assert only(build(board, catalog, Choice())).previous is None
 
 
 def test_a_level_is_compared_with_the_level_then() -> None:
     catalog = Catalog(kpis={"orders_open": Kpi("orders_open", kind="level")})
     grains = [kpi_value("orders_open", 100.0 + n, end=NOON - n * HOUR) for n in range(48)]
-    board = board_of(*grains, kpi_value("orders_open", 90.0, length=DAY, rolling=True))
-    assert only(build(board, catalog, Choice())).previous == 124.0
+    now = kpi_value("orders_open", 90.0, length=0, rolling=True)
+    row = only(build(board_of(*grains, now), catalog, Choice()))
+    assert (row.value, row.previous) == (90.0, 124.0)
 
 
-def test_quantiles_are_never_added_up() -> None:
-    grains = [kpi_value(stat="p50", value=60.0, parts=(), end=NOON - n * HOUR) for n in range(48)]
-    board = board_of(*grains, kpi_value(stat="p50", value=60.0, parts=(), length=DAY, rolling=True))
-    assert only(build(board, Catalog(), Choice())).previous is None
+def test_quantiles_are_never_added_up_but_one_grain_stands_for_its_own_length() -> None:
+    catalog = Catalog(kpis={"time_to_ship": Kpi("time_to_ship", kind="duration")})
+    grains = [kpi_value("time_to_ship", 60.0 + n, stat="p50", end=NOON - n * HOUR) for n in range(48)]
+    windows = [kpi_value("time_to_ship", 60.0, stat="p50", length=n, rolling=True) for n in (HOUR, DAY)]
+    rows = build(board_of(*grains, *windows), catalog, Choice(window=0))
+    assert [row.previous for row in rows] == [84.0, None]
+
+
+def test_a_grain_that_still_goes_on_is_left_out_of_a_trend_of_amounts() -> None:
+    catalog = Catalog(kpis={"orders": Kpi("orders", kind="count"), "on_time": Kpi("on_time", kind="ratio")})
+    board = Board()
+    for name in catalog.kpis:
+        board.apply(kpi_value(name, 8.0, end=NOON - HOUR))
+        board.apply(kpi_value(name, 1.0, status="provisional"))
+        board.apply(kpi_value(name, 1.0, rolling=True))
+    assert [row.trend for row in build(board, catalog, Choice())] == [[8.0], [8.0, 1.0]]
 
 
 def test_rows_follow_the_configuration_and_the_unknown_come_last() -> None:
@@ -226,16 +246,31 @@ def test_rows_follow_the_configuration_and_the_unknown_come_last() -> None:
     ]
 
 
-def test_each_kpi_shows_its_first_configured_window_unless_told_otherwise() -> None:
-    catalog = Catalog(kpis={"revenue": Kpi("revenue", windows=(DAY, HOUR))})
+def test_each_kpi_shows_its_longest_window_up_to_a_day_unless_told_otherwise() -> None:
+    lengths = (HOUR, DAY, 7 * DAY)
     board = board_of(
-        *(kpi_value("revenue", float(length), length=length, rolling=True) for length in (HOUR, DAY))
+        *(kpi_value("revenue", float(length), length=length, rolling=True) for length in lengths)
     )
-    assert only(build(board, catalog, Choice())).window == DAY
-    row = only(build(board, catalog, Choice(window=HOUR)))
-    assert row.window == HOUR
-    assert row.other == (DAY, float(DAY))
-    assert [row.window for row in build(board, catalog, Choice(window=0))] == [HOUR, DAY]
+    row = only(build(board, Catalog(), Choice()))
+    assert (row.window, row.other) == (DAY, (7 * DAY, 7.0 * DAY))
+    row = only(build(board, Catalog(), Choice(window=7 * DAY)))
+    assert (row.window, row.other) == (7 * DAY, (HOUR, float(HOUR)))
+    assert [row.window for row in build(board, Catalog(), Choice(window=0))] == list(lengths)
+
+
+def test_a_level_nothing_has_entered_is_at_zero_and_all_else_is_unknown() -> None:
+    catalog = Catalog(
+        kpis={
+            "orders_overdue": Kpi("orders_overdue", kind="level", goal=Goal(max=10)),
+            "satisfaction": Kpi("satisfaction", kind="mean"),
+        }
+    )
+    assert build(Board(), catalog, Choice()) == []
+    rows = build(board_of(kpi_value(rolling=True)), catalog, Choice())
+    assert [(row.kpi.name, row.value, row.met) for row in rows[:2]] == [
+        ("orders_overdue", 0.0, True),
+        ("satisfaction", None, None),
+    ]
 
 
 def test_a_filter_keeps_what_it_names() -> None:

@@ -1,0 +1,5 @@
+"""``python -m streams.cli``: the ``daybook`` command without an installed script."""
+
+from streams.cli.commands import main
+
+main()

@@ -1,0 +1,110 @@
+"""``daybook dlq``: what could not be processed, and why."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streams.cli.settings import DURATION, Settings, configured, example
+
+if TYPE_CHECKING:
+    from streams.runtime.letters import Letter
+
+
+@click.group(epilog=example("daybook dlq list", "daybook dlq show daybook.orders.v1/2/1042"))
+def dlq() -> None:
+    """Read the dead letters: records that could not be processed, with the reason."""
+
+
+@dlq.command("list", epilog=example("daybook dlq list", "daybook dlq list --topic orders --since 1h --json"))
+@click.option("--topic", metavar="NAME", help="Only topics whose name contains it.")
+@click.option("--since", type=DURATION, default="30d", show_default=True, help="How far back to read.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many, newest first."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@configured
+def list_(settings: Settings, topic: str | None, since: int, limit: int, as_json: bool) -> None:
+    """List the newest dead letters, and how often each reason occurs."""
+    config = settings.attach()
+    from streams.runtime.letters import read_letters
+
+    letters = sorted(read_letters(config, topic, since), key=lambda letter: letter.at, reverse=True)
+    if as_json:
+        for letter in letters[:limit]:
+            click.echo(json.dumps(_facts(letter), ensure_ascii=False))
+        return
+    if not letters:
+        click.echo("no dead letters")
+        return
+    _print(letters, limit)
+
+
+@dlq.command(epilog=example("daybook dlq show daybook.orders.v1/2/1042"))
+@click.argument("place", metavar="TOPIC/PARTITION/OFFSET")
+@click.option("--raw", is_flag=True, help="Only the record's value, byte for byte.")
+@configured
+def show(settings: Settings, place: str, raw: bool) -> None:
+    """Show one dead letter in full, by where the record was (as 'list' says it)."""
+    config = settings.attach()
+    from streams.runtime.letters import read_letters
+
+    topic = place.split("/")[0]
+    letter = next((found for found in read_letters(config, topic, None) if found.place == place), None)
+    if letter is None:
+        raise click.UsageError(f"{place}: no such dead letter (places are listed by: daybook dlq list)")
+    if raw:
+        click.get_binary_stream("stdout").write(letter.value or b"")
+        return
+    for name, value in _facts(letter).items():
+        if name != "value":
+            click.echo(f"{name:9} {value}")
+    click.echo()
+    click.echo(_pretty(letter.value))
+
+
+def _facts(letter: Letter) -> dict[str, Any]:
+    return {
+        "place": letter.place,
+        "at": letter.time,
+        "code": letter.code,
+        "error": letter.error,
+        "attempts": letter.attempts,
+        "key": letter.key.decode("utf-8", "backslashreplace") if letter.key is not None else None,
+        "bytes": letter.bytes,
+        "value": letter.value.decode("utf-8", "backslashreplace") if letter.value is not None else None,
+    }
+
+
+def _pretty(value: bytes | None) -> str:
+    """A value to read: indented where it is JSON, escaped where it is not even text."""
+    if value is None:
+        return "(no value)"
+    try:
+        return json.dumps(json.loads(value), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return value.decode("utf-8", "backslashreplace")
+
+
+def _print(letters: list[Letter], limit: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Arrived", "Where", "Reason"):
+        table.add_column(
+            heading, overflow="fold" if heading == "Reason" else "ellipsis", no_wrap=heading != "Reason"
+        )
+    for letter in islice(letters, limit):
+        table.add_row(Text(letter.time), Text(letter.place), Text(letter.error))
+    console.print(table)
+    counts = Counter(letter.code for letter in letters)
+    reasons = ", ".join(f"{count:,} {code}" for code, count in counts.most_common())
+    shown = f"the newest {limit} of {len(letters):,}" if len(letters) > limit else f"all {len(letters):,}"
+    console.print(f"{shown}: {reasons}", style="dim", markup=False)

@@ -1,0 +1,54 @@
+"""``daybook run``: broker, topics, worker and simulator as one, and the table of KPIs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from streams.cli.settings import DURATION, Settings, configured, example
+
+
+@click.command(
+    epilog=example(
+        "daybook run",
+        "daybook run --orders-per-day 2000 --history 2w",
+        "daybook run --incident 'courier_outage start=+5m duration=2h carrier=postbird'",
+        "daybook run --no-simulator",
+    )
+)
+@click.option("--simulator/--no-simulator", default=True, help="With or without a simulated shop.")
+@click.option(
+    "--orders-per-day", type=click.FloatRange(0, min_open=True), help="How busy the simulated shop is."
+)
+@click.option("--history", type=DURATION, help="How much past the simulated shop begins with, like 2w.")
+@click.option("--seed", type=int, help="Another seed, another shop.")
+@click.option(
+    "--incident", "incidents", multiple=True, metavar="TEXT", help="Something that goes wrong; repeatable."
+)
+@click.option("--plain", is_flag=True, help="Log lines instead of the table, as without a terminal.")
+@configured
+def run(
+    settings: Settings,
+    simulator: bool,
+    orders_per_day: float | None,
+    history: int | None,
+    seed: int | None,
+    incidents: tuple[str, ...],
+    plain: bool,
+) -> None:
+    """Run everything as one: broker, worker, a simulated shop, and the KPIs in this terminal."""
+    from streams.cli.running import Run
+    from streams.runtime.instance import claimed
+
+    arguments: list[str] | None = None
+    if simulator:
+        arguments = [word for incident in incidents for word in ("--incident", incident)]
+        for option, value in (("--orders-per-day", orders_per_day), ("--seed", seed)):
+            if value is not None:
+                arguments += [option, f"{value:g}"]
+        if history is not None:
+            arguments += ["--history", f"{history // 1000}s"]
+    with claimed(Path(settings.load().data_dir)):
+        Run(settings, arguments, table=sys.stdout.isatty() and not plain).go()

@@ -1,0 +1,113 @@
+"""Reading the dead letters back; how they are written is in :mod:`streams.runtime.deadletters`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+from msgspec import Struct
+
+from streams.errors import BrokerError
+from streams.runtime.reader import consumer
+from streams.runtime.topics import TopicNames
+
+if TYPE_CHECKING:
+    from streams.config import Config
+
+_SILENT_S = 10.0
+
+
+class Letter(Struct, frozen=True, kw_only=True):
+    """One dead letter: the record as it came, where it was, and what was wrong. ``at`` is its arrival in the
+    dead-letter topic, epoch ms; ``bytes`` the size of the original value."""
+
+    topic: str
+    partition: int
+    offset: int
+    at: int
+    code: str
+    error: str
+    attempts: int
+    key: bytes | None
+    value: bytes | None
+    bytes: int
+
+    @property
+    def place(self) -> str:
+        """Where the record was: ``topic/partition/offset``."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def time(self) -> str:
+        """The arrival in UTC, to the second."""
+        return datetime.fromtimestamp(self.at // 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def read_letters(config: Config, topic: str | None, since: int | None) -> Iterator[Letter]:
+    """The dead letters of the topics whose names contain ``topic``, from ``since`` ms ago (``None``: all),
+    oldest first in each topic. Raises :class:`BrokerError`."""
+    names = TopicNames(config.namespace)
+    sources = [name for name in names.all if names.dlq(name) in names.dead_letters]
+    wanted = [names.dlq(name) for name in sources if topic is None or topic in name]
+    reader = consumer(config)
+    try:
+        partitions = [
+            TopicPartition(name, number)
+            for name in wanted
+            for number in sorted(reader.partitions_for_topic(name) or ())
+        ]
+        yield from _read(reader, partitions, since)
+    except KafkaError as error:
+        raise BrokerError(f"{config.kafka.bootstrap}: {type(error).__name__}") from None
+    finally:
+        reader.close(autocommit=False)
+
+
+def _read(reader: Any, partitions: list[TopicPartition], since: int | None) -> Iterator[Letter]:
+    if not partitions:
+        return
+    reader.assign(partitions)
+    ends = reader.end_offsets(partitions)
+    starts = reader.beginning_offsets(partitions)
+    if since is not None:
+        start = int(time.time() * 1000) - since
+        found = reader.offsets_for_times(dict.fromkeys(partitions, start))
+        starts = {tp: found[tp].offset if found.get(tp) else ends[tp] for tp in partitions}
+    for partition, offset in starts.items():
+        reader.seek(partition, offset)
+    deadline = time.monotonic() + _SILENT_S
+    while any(reader.position(partition) < end for partition, end in ends.items()):
+        for partition, records in reader.poll(500).items():
+            for record in records:
+                if record.offset < ends[partition]:
+                    yield _letter(record)
+            deadline = time.monotonic() + _SILENT_S
+        if time.monotonic() > deadline:
+            raise BrokerError(f"the broker has sent no more dead letters for {_SILENT_S:g} s")
+
+
+def _letter(record: Any) -> Letter:
+    headers = {
+        name: value.decode("utf-8", "replace") for name, value in record.headers or () if value is not None
+    }
+    value = record.value
+    return Letter(
+        topic=headers.get("source_topic", record.topic.removesuffix(".dlq")),
+        partition=_number(headers.get("source_partition"), record.partition),
+        offset=_number(headers.get("source_offset"), record.offset),
+        at=record.timestamp,
+        code=headers.get("error_code", "unknown"),
+        error=headers.get("error", "no reason was given"),
+        attempts=_number(headers.get("attempts"), 1),
+        key=record.key,
+        value=value,
+        bytes=_number(headers.get("original_bytes"), 0 if value is None else len(value)),
+    )
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text is not None and text.isdigit() else otherwise
