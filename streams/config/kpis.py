@@ -59,13 +59,17 @@ def read_kpis(place: Place, vocabulary: Vocabulary) -> tuple[KpiDefinition, ...]
     """All KPIs without a mistake; the mistakes of the others are noted."""
     kpis: list[KpiDefinition] = []
     entries = place.declared()
-    if not entries:
+    if not place.entries(keep_empty=True):
         place.note("no KPI at all (there must be one to watch)")
     for name, entry in entries.items():
         try:
             kpis.append(read(entry, partial(_kpi, name=name, vocabulary=vocabulary)))
         except Noted:
             continue
+    for kpi in kpis:
+        # A duration's metric ends in its unit.
+        if kpi.unit == "seconds" and f"{kpi.name}_seconds" in entries:
+            entries[f"{kpi.name}_seconds"].note(f"its metric would have the name of that of {kpi.name}")
     return tuple(kpis)
 
 

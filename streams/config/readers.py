@@ -15,9 +15,9 @@ T = TypeVar("T")
 Reader = Callable[[Place], T]
 
 _UNITS = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
-_SPAN = re.compile(r"(\d{1,12})(ms|s|m|h|d|w)")
-_INTEGER = re.compile(r"[+-]?\d{1,18}")
-_NUMBER = re.compile(r"[+-]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})")
+_SPAN = re.compile(r"([0-9]{1,12})(ms|s|m|h|d|w)")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?([0-9]{1,15}(\.[0-9]{0,15})?|\.[0-9]{1,15})")
 
 
 def parse_span(text: str) -> Span:

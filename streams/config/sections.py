@@ -43,8 +43,8 @@ from streams.config.structs import (
     not_a_namespace,
 )
 
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
-_LOOPBACK = re.compile(r"(127\.\d+\.\d+\.\d+|localhost|\[::1\])")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_LOOPBACK = re.compile(r"(127(\.[0-9]{1,3}){3}|localhost|\[::1\])")
 _host = matching(re.compile(r"[A-Za-z0-9._:-]{1,255}"), "a host name or address")
 _partitions = integer(1, 1000)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

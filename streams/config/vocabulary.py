@@ -21,8 +21,27 @@ MOST_MOMENTS = 60
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 RESERVED_METRICS = frozenset(
-    {"build", "dead_lettered", "duplicates", "events", "heartbeats", "late", "lag", "up", "watermark"}
+    {
+        "assigned_partitions",
+        "build",
+        "consumer_lag",
+        "dead_letters",
+        "duplicate_events",
+        "events",
+        "heartbeats",
+        "kernel",
+        "kernel_seconds",
+        "late_events",
+        "open_cases",
+        "publish_failures",
+        "rebuilt_events",
+        "series",
+        "up",
+        "watermark",
+        "watermark_seconds",
+    }
 )
+"""What Daybook says of itself; a test holds this against the metrics there are."""
 RESERVED_PREFIXES = ("alert_", "broker_", "detector_", "events_", "incident_", "kpi_", "state_", "worker_")
 RESERVED_SUFFIXES = ("_bucket", "_count", "_created", "_info", "_sum", "_total")
 """Prometheus gives these endings a meaning of their own."""
