@@ -18,19 +18,18 @@ I64 = npt.NDArray[np.int64]
 FREE = np.int64(-1)
 """No series packs to a negative number, so this marks an empty place."""
 
-USED, CHANGED = 0, 1
+SERIES, PANE_OF, VALUE, MARK = 0, 1, 2, 3
+"""The columns of the table. ``MARK`` is 1 where the cell waits in ``changed``."""
+
+USED, CHANGED, FRONTIER = 0, 1, 2
+"""The places of ``meta``."""
 
 
 class Cells(NamedTuple):
-    """The table: ``series``, ``pane``, ``value`` per place; ``mark`` is 1 where the cell waits in ``changed``.
+    """The table, a row of 32 bytes per place, so that a cell costs one cache line; which places wait to be told of;
+    and, in ``meta``, how many places are used, how many wait, and the pane up to which deadlines have come due."""
 
-    ``meta`` holds how many places are used and how many wait.
-    """
-
-    series: I64
-    pane: I64
-    value: I64
-    mark: npt.NDArray[np.uint8]
+    table: I64
     changed: I64
     meta: I64
 
@@ -44,71 +43,71 @@ def pack(measure, group, bucket, first, second):  # type: ignore[no-untyped-def]
 @njit
 def new_cells(capacity):  # type: ignore[no-untyped-def]
     """An empty table; ``capacity`` is a power of two."""
-    return Cells(
-        np.full(capacity, FREE, dtype=np.int64),
-        np.empty(capacity, dtype=np.int64),
-        np.zeros(capacity, dtype=np.int64),
-        np.zeros(capacity, dtype=np.uint8),
-        np.empty(capacity, dtype=np.int64),
-        np.zeros(2, dtype=np.int64),
-    )
+    table = np.zeros((capacity, 4), dtype=np.int64)
+    for place in range(capacity):
+        table[place, SERIES] = FREE
+    meta = np.zeros(3, dtype=np.int64)
+    meta[FRONTIER] = np.iinfo(np.int64).min
+    return Cells(table, np.empty(capacity, dtype=np.int64), meta)
 
 
 @njit
 def add(cells, series, pane, delta):  # type: ignore[no-untyped-def]
     """Add ``delta`` to the cell and note that it changed. The caller keeps a free place (:func:`with_room`)."""
-    mask = np.uint64(cells.series.shape[0] - 1)
+    table = cells.table
+    mask = np.uint64(table.shape[0] - 1)
     mixed = np.uint64(series) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(pane) * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed ^= mixed >> np.uint64(29)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
     mixed ^= mixed >> np.uint64(32)
     place = np.int64(mixed & mask)
     while True:
-        found = cells.series[place]
-        if found == series and cells.pane[place] == pane:
+        found = table[place, SERIES]
+        if found == series and table[place, PANE_OF] == pane:
             break
         if found == FREE:
-            cells.series[place] = series
-            cells.pane[place] = pane
+            table[place, SERIES] = series
+            table[place, PANE_OF] = pane
             cells.meta[USED] += 1
             break
         place = np.int64((np.uint64(place) + np.uint64(1)) & mask)
-    cells.value[place] += delta
-    if cells.mark[place] == 0:
-        cells.mark[place] = 1
+    table[place, VALUE] += delta
+    if table[place, MARK] == 0:
+        table[place, MARK] = 1
         cells.changed[cells.meta[CHANGED]] = place
         cells.meta[CHANGED] += 1
 
 
 @njit
 def _copy(cells, capacity, floor):  # type: ignore[no-untyped-def]
+    table = cells.table
     fresh = new_cells(capacity)
-    for place in range(cells.series.shape[0]):
-        if cells.series[place] == FREE or cells.pane[place] < floor:
+    for place in range(table.shape[0]):
+        if table[place, SERIES] == FREE or table[place, PANE_OF] < floor:
             continue
-        if cells.value[place] == 0 and cells.mark[place] == 0:
-            # Nothing to say: a level that rose and fell within the pane, or a projection taken back.
+        if table[place, VALUE] == 0 and table[place, MARK] == 0:
+            # Nothing to say: a level that rose and fell within the pane, or what was taken back.
             continue
-        add(fresh, cells.series[place], cells.pane[place], cells.value[place])
+        add(fresh, table[place, SERIES], table[place, PANE_OF], table[place, VALUE])
     # `add` marked everything; only what waited before still waits.
     fresh.meta[CHANGED] = 0
+    fresh.meta[FRONTIER] = cells.meta[FRONTIER]
     for place in range(capacity):
-        fresh.mark[place] = 0
+        fresh.table[place, MARK] = 0
     for waiting in range(cells.meta[CHANGED]):
         old = cells.changed[waiting]
-        if cells.pane[old] < floor:
-            continue
-        add(fresh, cells.series[old], cells.pane[old], np.int64(0))
+        if table[old, PANE_OF] >= floor:
+            add(fresh, table[old, SERIES], table[old, PANE_OF], np.int64(0))
     return fresh
 
 
 @njit
 def with_room(cells, wanted):  # type: ignore[no-untyped-def]
-    """The same cells with room for ``wanted`` more at a load below 60 %."""
-    capacity = cells.series.shape[0]
-    if (cells.meta[USED] + wanted) * 10 <= capacity * 6:
+    """The same cells with room for ``wanted`` more at a load below one half."""
+    capacity = cells.table.shape[0]
+    if (cells.meta[USED] + wanted) * 2 <= capacity:
         return cells
-    while (cells.meta[USED] + wanted) * 10 > capacity * 6:
+    while (cells.meta[USED] + wanted) * 2 > capacity:
         capacity *= 2
     return _copy(cells, capacity, np.iinfo(np.int64).min)
 
@@ -117,11 +116,11 @@ def with_room(cells, wanted):  # type: ignore[no-untyped-def]
 def sealed(cells, floor):  # type: ignore[no-untyped-def]
     """The cells whose pane is ``floor`` or later, in a table no larger than they need."""
     kept = 0
-    for place in range(cells.series.shape[0]):
-        if cells.series[place] != FREE and cells.pane[place] >= floor:
+    for place in range(cells.table.shape[0]):
+        if cells.table[place, SERIES] != FREE and cells.table[place, PANE_OF] >= floor:
             kept += 1
     capacity = 1024
-    while kept * 10 > capacity * 4:
+    while kept * 3 > capacity:
         capacity *= 2
     return _copy(cells, capacity, floor)
 
@@ -130,25 +129,22 @@ def sealed(cells, floor):  # type: ignore[no-untyped-def]
 def take_changed(cells, ceiling):  # type: ignore[no-untyped-def]
     """The changed cells with ``pane <= ceiling``, as ``(n, 3)`` rows (series, pane, value); they wait no more.
 
-    Later panes (deadlines still to come) keep waiting.
+    Later panes keep waiting until event time has reached them.
     """
+    table = cells.table
+    rows = np.empty((cells.meta[CHANGED], 3), dtype=np.int64)
     taken = 0
-    for waiting in range(cells.meta[CHANGED]):
-        if cells.pane[cells.changed[waiting]] <= ceiling:
-            taken += 1
-    rows = np.empty((taken, 3), dtype=np.int64)
-    row = 0
     kept = 0
     for waiting in range(cells.meta[CHANGED]):
         place = cells.changed[waiting]
-        if cells.pane[place] <= ceiling:
-            rows[row, 0] = cells.series[place]
-            rows[row, 1] = cells.pane[place]
-            rows[row, 2] = cells.value[place]
-            row += 1
-            cells.mark[place] = 0
+        if table[place, PANE_OF] <= ceiling:
+            rows[taken, 0] = table[place, SERIES]
+            rows[taken, 1] = table[place, PANE_OF]
+            rows[taken, 2] = table[place, VALUE]
+            taken += 1
+            table[place, MARK] = 0
         else:
             cells.changed[kept] = place
             kept += 1
     cells.meta[CHANGED] = kept
-    return rows
+    return rows[:taken]

@@ -5,8 +5,9 @@ Strings are turned into codes here, once; everything behind this is integers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -73,12 +74,14 @@ class Columns(NamedTuple):
     numbers: I64
 
 
-def _number(path: str) -> Callable[[object], int | None]:
+def _numbers(path: str, data: Sequence[object]) -> list[int]:
     if path == "items.quantity":
-        return lambda data: sum(item.quantity for item in data.items)  # type: ignore[attr-defined]
-    if path == "items.count":
-        return lambda data: len(data.items)  # type: ignore[attr-defined]
-    return lambda data: getattr(data, path)
+        found = [sum(item.quantity for item in one.items) for one in data]  # type: ignore[attr-defined]
+    elif path == "items.count":
+        found = [len(one.items) for one in data]  # type: ignore[attr-defined]
+    else:
+        found = list(map(attrgetter(path), data))
+    return [NO_TIME if number is None else number for number in found]
 
 
 def read_columns(
@@ -90,38 +93,39 @@ def read_columns(
     codes = np.zeros((count, len(plan.dimensions)), dtype=np.int32)
     numbers = np.full((count, 1 + len(plan.numbers)), NO_TIME, dtype=np.int64)
     numbers[:, 0] = promise
-    present = {int(code): np.flatnonzero(kind == code) for code in np.unique(kind)}
-    data = [event.data for event in events]
+    every = [event.data for event in events]
+    places = {int(code): np.flatnonzero(kind == code) for code in np.unique(kind)}
+    data: dict[int, list[Any]] = {
+        code: every if where.size == count else [every[place] for place in where.tolist()]
+        for code, where in places.items()
+    }
 
     for dimension, sources in enumerate(plan.dimension_sources):
-        here = [(present[code], field) for code, field in sources if code in present]
-        if not here:
-            continue
-        values: list[str | None] = [None] * count
-        for places, field in here:
-            for place in places.tolist():
-                values[place] = getattr(data[place], field)
-        where = np.sort(np.concatenate([places for places, _ in here]))
-        codes[where, dimension] = dictionaries[dimension].encode([values[place] for place in where.tolist()])
+        here = [code for code, _ in sources if code in places]
+        if here:
+            where = np.concatenate([places[code] for code in here])
+            fields = dict(sources)
+            values = [value for code in here for value in map(attrgetter(fields[code]), data[code])]
+            if len(here) > 1:
+                # Values are admitted in the order they came.
+                order = np.argsort(where)
+                where, values = where[order], [values[at] for at in order.tolist()]
+            codes[where, dimension] = dictionaries[dimension].encode(values)
 
     for code, column, path in plan.number_sources:
-        if code not in present:
-            continue
-        read = _number(path)
-        places = present[code]
-        found = [read(data[place]) for place in places.tolist()]
-        numbers[places, column] = [NO_TIME if number is None else number for number in found]
+        if code in places:
+            numbers[places[code], column] = _numbers(path, data[code])
 
     for code in plan.foreign_sources:
-        if code in present:
-            for place in present[code].tolist():
-                if data[place].currency != plan.currency:  # type: ignore[union-attr]
-                    numbers[place, plan.amount_column] = NO_TIME
+        if code in places:
+            foreign = [one.currency != plan.currency for one in data[code]]
+            numbers[places[code][foreign], plan.amount_column] = NO_TIME
 
     for code, bit, conditions in plan.filtered_moments:
-        if code in present:
-            for place in present[code].tolist():
-                if all(getattr(data[place], field) in wanted for field, wanted in conditions):
-                    moments[place] |= bit
+        if code in places:
+            fits = np.ones(len(data[code]), dtype=np.bool_)
+            for field, wanted in conditions:
+                fits &= [value in wanted for value in map(attrgetter(field), data[code])]
+            moments[places[code][fits]] |= bit
 
     return Columns(moments, codes, numbers)

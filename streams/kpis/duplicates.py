@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import xxhash
+from streams.events.types import BusinessEvent
 from streams.kpis.compiled import njit
 
 I64 = npt.NDArray[np.int64]
@@ -26,10 +27,25 @@ class _Table(NamedTuple):
     used: I64
 
 
-def digests(keys: Sequence[str]) -> I64:
-    """The 128-bit digests of strings, as an ``(n, 2)`` int64 array."""
+def digests(events: Sequence[BusinessEvent]) -> I64:
+    """The 128-bit digests of the events' (source, id), as an ``(n, 2)`` int64 array: the source seeds the id's."""
     digest = xxhash.xxh3_128_digest
-    return np.frombuffer(b"".join([digest(key.encode()) for key in keys]), dtype="<i8").reshape(-1, 2)
+    seeds = _SEEDS
+    joined = b"".join([digest(event.id.encode(), seeds[event.source]) for event in events])
+    return np.frombuffer(joined, dtype="<i8").reshape(-1, 2)
+
+
+class _Seeds(dict[str, int]):
+    """A seed per source, made when it is first asked for. Bounded: many sources are no more than a slower path."""
+
+    def __missing__(self, source: str) -> int:
+        if len(self) >= 4096:
+            self.clear()
+        seed = self[source] = int(xxhash.xxh3_64_intdigest(source.encode()))
+        return seed
+
+
+_SEEDS = _Seeds()
 
 
 @njit

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from streams.kpis.compiled import njit
 
-from streams.kpis.cells import add, pack, with_room
+from streams.kpis.cells import FRONTIER, add, pack, with_room
 from streams.kpis.program import (
     AGAIN,
     COUNT,
@@ -32,17 +32,41 @@ from streams.kpis.program import (
     PROMISE_KEPT,
     SUM,
 )
-from streams.kpis.rows import INSIDE, LEFT, NEVER, NONE, clear, copy_state, rewind
+from streams.kpis.rows import (
+    BASE,
+    CASE,
+    ENTITY,
+    EVENTS,
+    HEAD,
+    INSIDE,
+    KEY,
+    LAST,
+    MOMENTS,
+    NEXT,
+    NONE,
+    PROMISE,
+    SIBLING,
+    STANDS_IN,
+    STANDS_LEFT,
+    STANDS_NEVER,
+    TAIL,
+    TIME,
+    clear,
+    copy_state,
+    rewind,
+)
 from streams.kpis.sketch import BORDERS, BUCKETS
 
 
 ZERO = np.int64(0)
+NOWHERE = np.int64(np.iinfo(np.int64).min)
+"""A floor below every pane."""
 
 
 @njit
 def _emit(cells, program, measure, bucket, dims, time, delta, floor):  # type: ignore[no-untyped-def]
     pane = time // program.settings[PANE]
-    if pane < floor:
+    if pane < floor or delta == 0:
         return
     for group in range(program.group_from[measure], program.group_from[measure + 1]):
         first = program.group_first[group]
@@ -55,14 +79,17 @@ def _emit(cells, program, measure, bucket, dims, time, delta, floor):  # type: i
 
 @njit
 def _promise(rows, row):  # type: ignore[no-untyped-def]
-    if rows.promise[row] != NONE:
-        return rows.promise[row]
-    return rows.promise[rows.case[row]]
+    if rows.life[row, PROMISE] != NONE:
+        return rows.life[row, PROMISE]
+    return rows.life[rows.life[row, CASE], PROMISE]
 
 
 @njit
 def _become_overdue(rows, program, cells, row, level, time, sign, floor):  # type: ignore[no-untyped-def]
-    """Note when an entity inside a level becomes overdue, as far as is known at ``time``."""
+    """Note when an entity inside a level becomes overdue, as far as is known at ``time``.
+
+    It is counted once event time has reached that moment: see :func:`come_due`.
+    """
     mode = program.level_overdue[level]
     due = NONE
     if mode == OVERDUE_PROMISE:
@@ -74,13 +101,33 @@ def _become_overdue(rows, program, cells, row, level, time, sign, floor):  # typ
         return
     due = max(due, time)
     rows.overdue[row, level] = due
-    _emit(cells, program, program.level_measure[level], ZERO, rows.entered[row, level], due, sign, floor)
+    if due // program.settings[PANE] <= cells.meta[FRONTIER]:
+        _emit(cells, program, program.level_measure[level], ZERO, rows.entered[row, level], due, sign, floor)
+
+
+@njit
+def come_due(rows, program, cells, frontier):  # type: ignore[no-untyped-def]
+    """Count the entities whose deadline lies in a pane after the last frontier, up to the new one."""
+    pane = program.settings[PANE]
+    for level in range(program.level_measure.shape[0]):
+        if program.level_overdue[level] == OVERDUE_NEVER:
+            continue
+        for row in range(rows.life.shape[0]):
+            due = rows.overdue[row, level]
+            if due == NONE or due // pane > frontier or due // pane <= cells.meta[FRONTIER]:
+                continue
+            if rows.life[row, CASE] >= 0 and rows.stand[row, level] == STANDS_IN:
+                cells = with_room(cells, program.settings[MOST_CELLS])
+                dims = rows.entered[row, level]
+                _emit(cells, program, program.level_measure[level], ZERO, dims, due, np.int64(1), NOWHERE)
+    cells.meta[FRONTIER] = max(cells.meta[FRONTIER], frontier)
+    return cells
 
 
 @njit
 def _enter(rows, program, cells, row, level, dims, time, sign, floor):  # type: ignore[no-untyped-def]
-    rows.stand[row, level] = INSIDE
-    rows.inside[rows.case[row]] += 1
+    rows.stand[row, level] = STANDS_IN
+    rows.life[rows.life[row, CASE], INSIDE] += 1
     for dimension in range(dims.shape[0]):
         rows.entered[row, level, dimension] = dims[dimension]
     if program.level_overdue[level] == OVERDUE_NEVER:
@@ -91,18 +138,23 @@ def _enter(rows, program, cells, row, level, dims, time, sign, floor):  # type: 
 
 @njit
 def _leave(rows, program, cells, row, level, time, sign, floor):  # type: ignore[no-untyped-def]
-    if rows.stand[row, level] == INSIDE:
-        rows.inside[rows.case[row]] -= 1
-        until = time
-        counted = True
-        if program.level_overdue[level] != OVERDUE_NEVER:
-            counted = rows.overdue[row, level] != NONE
-            until = max(until, rows.overdue[row, level])
+    if rows.stand[row, level] == STANDS_IN:
+        rows.life[rows.life[row, CASE], INSIDE] -= 1
+        measure = program.level_measure[level]
+        dims = rows.entered[row, level]
+        if program.level_overdue[level] == OVERDUE_NEVER:
+            _emit(cells, program, measure, ZERO, dims, time, -sign, floor)
+        elif rows.overdue[row, level] != NONE:
+            due = rows.overdue[row, level]
             rows.overdue[row, level] = NONE
-        if counted:
-            dims = rows.entered[row, level]
-            _emit(cells, program, program.level_measure[level], ZERO, dims, until, -sign, floor)
-    rows.stand[row, level] = LEFT
+            if due // program.settings[PANE] <= cells.meta[FRONTIER]:
+                _emit(cells, program, measure, ZERO, dims, max(time, due), -sign, floor)
+            elif time > due:
+                # It has come due and ended since event time was last looked at; so no such pane has been sealed, and
+                # ``floor`` may lie between: when this end is news, so is that it came due.
+                _emit(cells, program, measure, ZERO, dims, due, sign, NOWHERE)
+                _emit(cells, program, measure, ZERO, dims, time, -sign, NOWHERE)
+    rows.stand[row, level] = STANDS_LEFT
 
 
 @njit
@@ -112,24 +164,24 @@ def _places(rows, program, case):  # type: ignore[no-untyped-def]
     row = case
     while row >= 0:
         members += 1
-        row = rows.sibling[row]
+        row = rows.life[row, SIBLING]
     return members * program.settings[MOST_CELLS]
 
 
 @njit
 def _end_life(rows, program, cells, case, sign, floor):  # type: ignore[no-untyped-def]
     """Forget a case nothing was heard of for too long; what it was still counted in ends with it."""
-    until = rows.last[case] + program.settings[KEEP_OPEN] + program.settings[LATENESS]
+    until = rows.life[case, LAST] + program.settings[KEEP_OPEN] + program.settings[LATENESS]
     row = case
     while row >= 0:
         for level in range(program.level_measure.shape[0]):
-            if rows.stand[row, level] == INSIDE:
+            if rows.stand[row, level] == STANDS_IN:
                 _leave(rows, program, cells, row, level, until, sign, floor)
-        row = rows.sibling[row]
+        row = rows.life[row, SIBLING]
     row = case
     while row >= 0:
         clear(rows, row)
-        row = rows.sibling[row]
+        row = rows.life[row, SIBLING]
 
 
 @njit
@@ -138,8 +190,8 @@ def _learn(rows, row, codes, promise):  # type: ignore[no-untyped-def]
     for dimension in range(codes.shape[0]):
         if rows.attribute[row, dimension] == 0:
             rows.attribute[row, dimension] = codes[dimension]
-    if promise != NONE and rows.promise[row] == NONE:
-        rows.promise[row] = promise
+    if promise != NONE and rows.life[row, PROMISE] == NONE:
+        rows.life[row, PROMISE] = promise
 
 
 @njit
@@ -176,13 +228,13 @@ def _step(rows, log, program, cells, case, record, sign, floor, dims):  # type: 
     Returns the cells, which may have moved to a larger table.
     """
     cells = with_room(cells, program.settings[MOST_CELLS])
-    time = log.time[record]
-    if rows.last[case] != NONE:
-        keep = program.settings[KEEP_OPEN] if rows.inside[case] > 0 else program.settings[KEEP_ENDED]
-        if time - rows.last[case] > keep:
+    time = log.record[record, TIME]
+    if rows.life[case, LAST] != NONE:
+        keep = program.settings[KEEP_OPEN] if rows.life[case, INSIDE] > 0 else program.settings[KEEP_ENDED]
+        if time - rows.life[case, LAST] > keep:
             cells = with_room(cells, _places(rows, program, case))
             _end_life(rows, program, cells, case, sign, floor)
-    entity = log.entity[record]
+    entity = log.record[record, ENTITY]
     codes = log.codes[record]
     promise = log.numbers[record, 0]
     _learn(rows, case, codes, promise)
@@ -198,11 +250,11 @@ def _step(rows, log, program, cells, case, record, sign, floor, dims):  # type: 
             for level in range(program.level_measure.shape[0]):
                 if (
                     program.level_overdue[level] == OVERDUE_PROMISE
-                    and rows.stand[row, level] == INSIDE
+                    and rows.stand[row, level] == STANDS_IN
                     and rows.overdue[row, level] == NONE
                 ):
                     _become_overdue(rows, program, cells, row, level, time, sign, floor)
-            row = rows.sibling[row]
+            row = rows.life[row, SIBLING]
     for dimension in range(codes.shape[0]):
         code = codes[dimension]
         if code == 0:
@@ -210,7 +262,7 @@ def _step(rows, log, program, cells, case, record, sign, floor, dims):  # type: 
             if code == 0:
                 code = rows.attribute[case, dimension]
         dims[dimension] = code
-    moments = log.moments[record]
+    moments = log.record[record, MOMENTS]
     moment = 0
     left = moments
     while left != 0:
@@ -236,11 +288,11 @@ def _step(rows, log, program, cells, case, record, sign, floor, dims):  # type: 
                     if rows.first[row, moment] == NONE and since != NONE:
                         _emit(cells, program, target, _bucket(time - since), dims, time, sign, floor)
                 elif kind == ENTER:
-                    if rows.stand[row, target] == NEVER:
+                    if rows.stand[row, target] == STANDS_NEVER:
                         _enter(rows, program, cells, row, target, dims, time, sign, floor)
                 elif kind == LEAVE:
                     _leave(rows, program, cells, row, target, time, sign, floor)
-                elif kind == AGAIN and rows.stand[row, target] != INSIDE:
+                elif kind == AGAIN and rows.stand[row, target] != STANDS_IN:
                     _enter(rows, program, cells, row, target, dims, time, sign, floor)
         left >>= 1
         moment += 1
@@ -254,45 +306,45 @@ def _step(rows, log, program, cells, case, record, sign, floor, dims):  # type: 
                 rows.first[entity, moment] = time
         left >>= 1
         moment += 1
-    rows.last[case] = time
+    rows.life[case, LAST] = time
     return cells
 
 
 @njit
 def _walk(rows, log, program, cells, case, sign, floor, dims):  # type: ignore[no-untyped-def]
     rewind(rows, case)
-    record = rows.head[case]
+    record = rows.life[case, HEAD]
     while record >= 0:
         cells = _step(rows, log, program, cells, case, record, sign, floor, dims)
-        record = log.next[record]
+        record = log.record[record, NEXT]
     return cells
 
 
 @njit
 def _after(log, one, other):  # type: ignore[no-untyped-def]
-    if log.time[one] != log.time[other]:
-        return log.time[one] > log.time[other]
-    return log.key[one] > log.key[other]
+    if log.record[one, TIME] != log.record[other, TIME]:
+        return log.record[one, TIME] > log.record[other, TIME]
+    return log.record[one, KEY] > log.record[other, KEY]
 
 
 @njit
 def _slot_in(rows, log, case, records):  # type: ignore[no-untyped-def]
     """Merge records, in order, into the case's chain, in order."""
     before = np.int64(-1)
-    follower = rows.head[case]
+    follower = rows.life[case, HEAD]
     for record in records:
         while follower >= 0 and not _after(log, follower, record):
             before = follower
-            follower = log.next[follower]
-        log.next[record] = follower
+            follower = log.record[follower, NEXT]
+        log.record[record, NEXT] = follower
         if before >= 0:
-            log.next[before] = record
+            log.record[before, NEXT] = record
         else:
-            rows.head[case] = record
+            rows.life[case, HEAD] = record
         before = record
     if follower < 0:
-        rows.tail[case] = before
-    rows.events[case] += records.shape[0]
+        rows.life[case, TAIL] = before
+    rows.life[case, EVENTS] += records.shape[0]
 
 
 @njit
@@ -304,27 +356,26 @@ def fold_chunk(rows, log, program, cells, case_of, records):  # type: ignore[no-
     """
     dims = np.zeros(log.codes.shape[1], dtype=np.int32)
     disordered = 0
-    nothing = np.int64(np.iinfo(np.int64).min)
     start = 0
     while start < records.shape[0]:
         case = case_of[start]
         stop = start + 1
         while stop < records.shape[0] and case_of[stop] == case:
             stop += 1
-        newest = rows.tail[case]
+        newest = rows.life[case, TAIL]
         if newest < 0 or _after(log, records[start], newest):
             for at in range(start, stop):
                 record = records[at]
-                log.next[record] = -1
-                if rows.tail[case] >= 0:
-                    log.next[rows.tail[case]] = record
+                log.record[record, NEXT] = -1
+                if rows.life[case, TAIL] >= 0:
+                    log.record[rows.life[case, TAIL], NEXT] = record
                 else:
-                    rows.head[case] = record
-                rows.tail[case] = record
-                rows.events[case] += 1
-                cells = _step(rows, log, program, cells, case, record, np.int64(1), nothing, dims)
+                    rows.life[case, HEAD] = record
+                rows.life[case, TAIL] = record
+                rows.life[case, EVENTS] += 1
+                cells = _step(rows, log, program, cells, case, record, np.int64(1), NOWHERE, dims)
         else:
-            floor = log.time[records[start]] // program.settings[PANE]
+            floor = log.record[records[start], TIME] // program.settings[PANE]
             cells = _walk(rows, log, program, cells, case, np.int64(-1), floor, dims)
             _slot_in(rows, log, case, records[start:stop])
             cells = _walk(rows, log, program, cells, case, np.int64(1), floor, dims)
@@ -340,27 +391,27 @@ def settle(rows, log, program, cells, case, horizon, dims):  # type: ignore[no-u
     Nothing that may still arrive is older than ``horizon``. Every row of the case has a base row by now. Returns the
     freed records.
     """
-    nothing = np.int64(np.iinfo(np.int64).max)
+    everything = np.int64(np.iinfo(np.int64).max)
     rewind(rows, case)
-    freed = np.empty(rows.events[case], dtype=np.int64)
+    freed = np.empty(rows.life[case, EVENTS], dtype=np.int64)
     count = 0
-    record = rows.head[case]
-    while record >= 0 and log.time[record] < horizon:
-        _step(rows, log, program, cells, case, record, np.int64(0), nothing, dims)
+    record = rows.life[case, HEAD]
+    while record >= 0 and log.record[record, TIME] < horizon:
+        cells = _step(rows, log, program, cells, case, record, np.int64(0), everything, dims)
         freed[count] = record
         count += 1
-        record = log.next[record]
+        record = log.record[record, NEXT]
     row = case
     while row >= 0:
-        copy_state(rows, row, rows.base[row])
-        row = rows.sibling[row]
-    rows.head[case] = record
+        copy_state(rows, row, rows.life[row, BASE])
+        row = rows.life[row, SIBLING]
+    rows.life[case, HEAD] = record
     if record < 0:
-        rows.tail[case] = -1
-    rows.events[case] -= count
+        rows.life[case, TAIL] = -1
+    rows.life[case, EVENTS] -= count
     while record >= 0:
-        _step(rows, log, program, cells, case, record, np.int64(0), nothing, dims)
-        record = log.next[record]
+        cells = _step(rows, log, program, cells, case, record, np.int64(0), everything, dims)
+        record = log.record[record, NEXT]
     return freed[:count]
 
 
@@ -371,19 +422,18 @@ def forget(rows, program, cells, watermark):  # type: ignore[no-untyped-def]
     Returns the cells, the forgotten cases' rows, and the ``last`` of the longest silent case that is still inside a
     level (the largest integer when there is none).
     """
-    nothing = np.int64(np.iinfo(np.int64).min)
     oldest = np.iinfo(np.int64).max
-    gone = np.empty(rows.case.shape[0], dtype=np.int64)
+    gone = np.empty(rows.life.shape[0], dtype=np.int64)
     count = 0
-    for case in range(rows.case.shape[0]):
-        if rows.case[case] != case or rows.last[case] == NONE:
+    for case in range(rows.life.shape[0]):
+        if rows.life[case, CASE] != case or rows.life[case, LAST] == NONE:
             continue
-        keep = program.settings[KEEP_OPEN] if rows.inside[case] > 0 else program.settings[KEEP_ENDED]
-        if rows.last[case] + keep + program.settings[LATENESS] < watermark:
+        keep = program.settings[KEEP_OPEN] if rows.life[case, INSIDE] > 0 else program.settings[KEEP_ENDED]
+        if rows.life[case, LAST] + keep + program.settings[LATENESS] < watermark:
             cells = with_room(cells, _places(rows, program, case))
-            _end_life(rows, program, cells, case, np.int64(1), nothing)
+            _end_life(rows, program, cells, case, np.int64(1), NOWHERE)
             gone[count] = case
             count += 1
-        elif rows.inside[case] > 0 and rows.last[case] < oldest:
-            oldest = rows.last[case]
+        elif rows.life[case, INSIDE] > 0 and rows.life[case, LAST] < oldest:
+            oldest = rows.life[case, LAST]
     return cells, gone[:count], oldest

@@ -19,7 +19,7 @@ from streams.kpis.columns import HEARTBEAT, read_columns, read_times, type_codes
 from streams.kpis.dictionary import Dictionary
 from streams.kpis.duplicates import Duplicates, digests
 from streams.kpis.entities import Entities
-from streams.kpis.fold import fold_chunk, forget
+from streams.kpis.fold import come_due, fold_chunk, forget
 from streams.kpis.partials import Partial
 from streams.kpis.plan import Plan
 from streams.kpis.watermark import BEGINNING, FAMILIES, Watermarks
@@ -92,22 +92,23 @@ class Kernel:
         """
         if len(offsets):
             self.next_offsets[family] = int(offsets[-1]) + 1
-        places = np.array([place for place, event in enumerate(events) if event is not None], dtype=np.int64)
-        if not places.size:
-            return Outcome(0, 0, 0, 0, 0, [])
         present = cast("list[BusinessEvent]", [event for event in events if event is not None])
+        if not present:
+            return Outcome(0, 0, 0, 0, 0, [])
+        places = np.arange(len(events))
+        if len(present) < len(events):
+            places = places[[event is not None for event in events]]
         kind = type_codes(present)
         time, promise, bad = read_times(present, kind)
         arrival = arrivals[places]
-        ahead = (time > arrival + self.plan.future_limit_ms) & (arrival >= 0)
-        rejected = [(int(places[at]), _no_time(path)) for at, path in sorted(bad.items())]
-        if ahead.any():
-            ahead[list(bad)] = False
-            rejected += [
-                (int(places[at]), _future(int(time[at] - arrival[at]))) for at in np.flatnonzero(ahead).tolist()
-            ]
-        sound = ~ahead
-        sound[list(bad)] = False
+        sound = (time <= arrival + self.plan.future_limit_ms) | (arrival < 0)
+        sound[list(bad)] = True
+        rejected = [
+            (int(places[at]), _future(int(time[at] - arrival[at]))) for at in np.flatnonzero(~sound).tolist()
+        ]
+        if bad:
+            rejected = sorted(rejected + [(int(places[at]), _no_time(path)) for at, path in bad.items()])
+            sound[list(bad)] = False
         heartbeat = kind == HEARTBEAT
 
         before = np.zeros_like(time)
@@ -118,12 +119,12 @@ class Kernel:
         candidate &= ~late
 
         chosen = np.flatnonzero(candidate)
-        digest = digests([_identity(present[at]) for at in chosen.tolist()])
+        digest = digests(_pick(present, chosen))
         repeated = self._duplicates.mark(digest, time[chosen], horizon[chosen])
         chosen, digest = chosen[~repeated], digest[~repeated]
         disordered = 0
         if chosen.size:
-            kept = present if chosen.size == len(present) else [present[at] for at in chosen.tolist()]
+            kept = _pick(present, chosen)
             earliest = int(time[chosen].min())
             self.began = earliest if self.began is None else min(self.began, earliest)
             disordered = self._fold(family, kept, kind[chosen], time[chosen], promise[chosen], digest[:, 1])
@@ -159,13 +160,15 @@ class Kernel:
     def drain(self) -> list[Partial]:
         """The cells that changed since the last call, one partial per KPI, and seal the panes no event can change.
 
-        Cells of panes still to come (deadlines) wait until event time reaches them.
+        Deadlines count once event time has reached them.
         """
         watermark = self.watermark
         if watermark is not None and watermark >= self._next_forget:
             self._forget(watermark)
         newest = max(self._watermarks.newest, watermark if watermark is not None else BEGINNING)
-        rows = take_changed(self._cells, newest // self.plan.pane_ms)
+        frontier = newest // self.plan.pane_ms
+        self._cells = come_due(self._entities.rows, self.plan.program, self._cells, frontier)
+        rows = take_changed(self._cells, frontier)
         partials = self._partials(rows, watermark)
         self.seal()
         return partials
@@ -231,9 +234,8 @@ class Kernel:
         ]
 
 
-def _identity(event: BusinessEvent) -> str:
-    # The length keeps the two parts apart whatever they contain.
-    return f"{len(event.source)}:{event.source}{event.id}"
+def _pick(events: list[BusinessEvent], places: I64) -> list[BusinessEvent]:
+    return events if places.size == len(events) else [events[place] for place in places.tolist()]
 
 
 def _no_time(path: str) -> Rejection:

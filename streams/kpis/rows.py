@@ -20,87 +20,72 @@ I8 = npt.NDArray[np.int8]
 NONE = np.iinfo(np.int64).min
 """No time, no number: also ``streams.events.times.NO_TIME``."""
 
-NEVER, INSIDE, LEFT = 0, 1, 2
+STANDS_NEVER, STANDS_IN, STANDS_LEFT = 0, 1, 2
 """Where an entity stands to a level: not yet in it, counted in it now, gone from it."""
+
+
+CASE, SIBLING, HEAD, TAIL, EVENTS, LAST, INSIDE, BASE, PROMISE = range(9)
+"""The columns of ``Rows.life``, see there."""
+
+TIME, KEY, MOMENTS, ENTITY, NEXT = range(5)
+"""The columns of ``Log.record``, see there."""
 
 
 class Rows(NamedTuple):
     """Entities. Shapes: R rows, M moments, D dimensions, L levels.
 
     ``first`` (R, M): event time of each moment's first occurrence. ``attribute`` (R, D): dimension code first known,
-    0 unknown. ``promise`` (R). ``stand`` (R, L), ``entered`` (R, L, D): the codes an entity was counted in with.
-    ``overdue`` (R, L): when it becomes overdue. ``case`` (R): the case's row, -1 for a free one. ``sibling`` (R): the
-    next row of the same case. For a case's own row: ``head``, ``tail`` of its events, ``events`` how many, ``last``
-    the time of the newest folded, ``inside`` how many levels its entities are in, ``base`` the row that
-    keeps the state before ``head`` (-1: the state is empty there); a row's ``base`` belongs to that row.
+    0 unknown. ``stand`` (R, L), ``entered`` (R, L, D): the codes an entity was counted in with. ``overdue`` (R, L):
+    when it becomes overdue.
+
+    ``life`` (R, 9), side by side because they are used together: ``CASE`` the case's row, -1 for a free one;
+    ``SIBLING`` the next row of the same case; ``PROMISE`` the promised time. For a case's own row: ``HEAD``, ``TAIL``
+    of its events, ``EVENTS`` how many, ``LAST`` the time of the newest folded, ``INSIDE`` how many levels its entities
+    are in. ``BASE`` is the row that keeps this row's state before ``HEAD`` (-1: the state is empty there).
     """
 
     first: I64
     attribute: I32
-    promise: I64
     stand: I8
     entered: I32
     overdue: I64
-    case: I64
-    sibling: I64
-    head: I64
-    tail: I64
-    events: I64
-    last: I64
-    inside: I64
-    base: I64
+    life: I64
 
 
 class Log(NamedTuple):
     """Events kept by the cases. Shapes: N records, D dimensions, V numbers.
 
-    ``key`` orders events of the same time; ``moments`` is the bit set of the moments an event is; ``entity`` the row
-    of its delivery or ticket, -1 for an order's event; ``next`` the following record of the case.
+    ``record`` (N, 5): ``TIME``; ``KEY`` orders events of the same time; ``MOMENTS`` the bit set of the moments an event
+    is; ``ENTITY`` the row of its delivery or ticket, -1 for an order's event; ``NEXT`` the following record of the
+    case. ``codes`` (N, D), ``numbers`` (N, V).
     """
 
-    time: I64
-    key: I64
-    moments: I64
-    entity: I64
+    record: I64
     codes: I32
     numbers: I64
-    next: I64
 
 
 def new_rows(capacity: int, moments: int, dimensions: int, levels: int) -> Rows:
     """Free rows."""
-
-    def full(value: int, dtype: type[np.generic], *shape: int) -> npt.NDArray[np.generic]:
-        return np.full((capacity, *shape), value, dtype=dtype)
-
+    life = np.full((capacity, 9), -1, dtype=np.int64)
+    life[:, [LAST, PROMISE]] = NONE
+    life[:, [EVENTS, INSIDE]] = 0
     return Rows(
-        first=full(NONE, np.int64, moments),
-        attribute=full(0, np.int32, dimensions),
-        promise=full(NONE, np.int64),
-        stand=full(NEVER, np.int8, levels),
-        entered=full(0, np.int32, levels, dimensions),
-        overdue=full(NONE, np.int64, levels),
-        case=full(-1, np.int64),
-        sibling=full(-1, np.int64),
-        head=full(-1, np.int64),
-        tail=full(-1, np.int64),
-        events=full(0, np.int64),
-        last=full(NONE, np.int64),
-        inside=full(0, np.int64),
-        base=full(-1, np.int64),
+        first=np.full((capacity, moments), NONE, dtype=np.int64),
+        attribute=np.zeros((capacity, dimensions), dtype=np.int32),
+        stand=np.full((capacity, levels), STANDS_NEVER, dtype=np.int8),
+        entered=np.zeros((capacity, levels, dimensions), dtype=np.int32),
+        overdue=np.full((capacity, levels), NONE, dtype=np.int64),
+        life=life,
     )
 
 
 def new_log(capacity: int, dimensions: int, numbers: int) -> Log:
     """Free records."""
     return Log(
-        time=np.empty(capacity, dtype=np.int64),
-        key=np.empty(capacity, dtype=np.int64),
-        moments=np.empty(capacity, dtype=np.int64),
-        entity=np.empty(capacity, dtype=np.int64),
+        record=np.full((capacity, 5), -1, dtype=np.int64),
         codes=np.empty((capacity, dimensions), dtype=np.int32),
         numbers=np.empty((capacity, numbers), dtype=np.int64),
-        next=np.full(capacity, -1, dtype=np.int64),
     )
 
 
@@ -166,11 +151,11 @@ def clear(rows, row):  # type: ignore[no-untyped-def]
     for dimension in range(rows.attribute.shape[1]):
         rows.attribute[row, dimension] = 0
     for level in range(rows.stand.shape[1]):
-        rows.stand[row, level] = NEVER
+        rows.stand[row, level] = STANDS_NEVER
         rows.overdue[row, level] = NONE
-    rows.promise[row] = NONE
-    rows.last[row] = NONE
-    rows.inside[row] = 0
+    rows.life[row, PROMISE] = NONE
+    rows.life[row, LAST] = NONE
+    rows.life[row, INSIDE] = 0
 
 
 @njit
@@ -185,9 +170,9 @@ def copy_state(rows, source, target):  # type: ignore[no-untyped-def]
         rows.overdue[target, level] = rows.overdue[source, level]
         for dimension in range(rows.attribute.shape[1]):
             rows.entered[target, level, dimension] = rows.entered[source, level, dimension]
-    rows.promise[target] = rows.promise[source]
-    rows.last[target] = rows.last[source]
-    rows.inside[target] = rows.inside[source]
+    rows.life[target, PROMISE] = rows.life[source, PROMISE]
+    rows.life[target, LAST] = rows.life[source, LAST]
+    rows.life[target, INSIDE] = rows.life[source, INSIDE]
 
 
 @njit
@@ -195,24 +180,24 @@ def rewind(rows, case):  # type: ignore[no-untyped-def]
     """Take the case back to the state before the first event it keeps."""
     row = case
     while row >= 0:
-        if rows.base[row] >= 0:
-            copy_state(rows, rows.base[row], row)
+        if rows.life[row, BASE] >= 0:
+            copy_state(rows, rows.life[row, BASE], row)
         else:
             clear(rows, row)
-        row = rows.sibling[row]
+        row = rows.life[row, SIBLING]
 
 
 @njit
 def adopt(rows, row, case):  # type: ignore[no-untyped-def]
     """Put a free row to use: as a case of its own (``row == case``) or as an entity of one."""
     clear(rows, row)
-    rows.case[row] = case
-    rows.head[row] = -1
-    rows.tail[row] = -1
-    rows.events[row] = 0
-    rows.base[row] = -1
+    rows.life[row, CASE] = case
+    rows.life[row, HEAD] = -1
+    rows.life[row, TAIL] = -1
+    rows.life[row, EVENTS] = 0
+    rows.life[row, BASE] = -1
     if row == case:
-        rows.sibling[row] = -1
+        rows.life[row, SIBLING] = -1
     else:
-        rows.sibling[row] = rows.sibling[case]
-        rows.sibling[case] = row
+        rows.life[row, SIBLING] = rows.life[case, SIBLING]
+        rows.life[case, SIBLING] = row
