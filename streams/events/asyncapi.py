@@ -20,14 +20,15 @@ from streams.events.types import (
 )
 
 DEAD_LETTER_HEADERS = {
-    "daybook-topic": "The topic the record came from.",
-    "daybook-partition": "Its partition there.",
-    "daybook-offset": "Its offset there.",
-    "daybook-code": "What kind of error it was, to count by, as `missing_field`.",
-    "daybook-error": "What was wrong, in one line, as `missing field: data.order_id`.",
-    "daybook-attempts": "How often it was tried.",
+    "source_topic": "The topic the record came from.",
+    "source_partition": "Its partition there.",
+    "source_offset": "Its offset there.",
+    "error_code": "What kind of error it was, to count by, as `missing_field`.",
+    "error": "What was wrong, in one line, as `missing field: data.order_id`.",
+    "attempts": "How often it was tried.",
+    "original_bytes": "How long the value was, where it had to be cut.",
 }
-"""The headers a dead letter carries, each as UTF-8 text, and what they say."""
+"""The headers of a dead letter, each as UTF-8 text, and what they say. All but the last are always there."""
 
 # The layer above publishes this; it is described here but not imported.
 _KPI_VALUE = "streams.kpis.values:KpiValue"
@@ -220,7 +221,7 @@ def _dead_letter() -> dict[str, Any]:
                 name: {"type": "string", "description": description}
                 for name, description in DEAD_LETTER_HEADERS.items()
             },
-            "required": list(DEAD_LETTER_HEADERS),
+            "required": list(DEAD_LETTER_HEADERS)[:-1],
         },
         "payload": {"description": "The value as received; it may be anything, or nothing."},
         "bindings": {"kafka": {"key": _key("The record's key in its topic."), "bindingVersion": _BINDING}},
@@ -228,12 +229,12 @@ def _dead_letter() -> dict[str, Any]:
             {
                 "name": "missing-field",
                 "headers": {
-                    "daybook-topic": "daybook.orders.v1",
-                    "daybook-partition": "2",
-                    "daybook-offset": "40817",
-                    "daybook-code": "missing_field",
-                    "daybook-error": "missing field: data.order_id",
-                    "daybook-attempts": "1",
+                    "source_topic": "daybook.orders.v1",
+                    "source_partition": "2",
+                    "source_offset": "40817",
+                    "error_code": "missing_field",
+                    "error": "missing field: data.order_id",
+                    "attempts": "1",
                 },
             }
         ],

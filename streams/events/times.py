@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import date
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from streams.errors import ContractError
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 __all__ = ["NO_TIME", "format_time", "parse_time", "parse_times"]
 
-I64 = npt.NDArray[np.int64]
-
-NO_TIME = int(np.iinfo(np.int64).min)
+NO_TIME = -(2**63)
 """Stands for a time that is absent or invalid."""
 
 _DAY_MS = 86_400_000
@@ -78,11 +78,14 @@ def format_time(ms: int) -> str:
     return f"{day}T{hour:02}:{minute:02}:{second:02}.{fraction:03}Z"
 
 
-def parse_times(texts: list[str | None]) -> tuple[I64, list[int]]:
+def parse_times(texts: list[str | None]) -> tuple[npt.NDArray[np.int64], list[int]]:
     """Parse many times: epoch ms, shape (n,), and the places of those that are invalid, ascending.
 
     ``None`` and invalid ones are ``NO_TIME``. Agrees with :func:`parse_time` on every text.
     """
+    # Here and not above: the contracts are also read by commands that should answer at once.
+    import numpy as np
+
     times = np.empty(len(texts), dtype=np.int64)
     if len(texts) < _WORTH_IT:
         for at, text in enumerate(texts):
@@ -94,10 +97,10 @@ def parse_times(texts: list[str | None]) -> tuple[I64, list[int]]:
             joined = "\n".join(texts)  # type: ignore[arg-type]
         except TypeError:
             joined = "\n".join(["" if text is None else text for text in texts])
-        if not scan_times(_bytes(joined), times):
+        if not scan_times(np.frombuffer(_encode(joined), dtype=np.uint8), times):
             # A newline inside a text, which then is no time.
             joined = "\n".join(["" if text is None or "\n" in text else text for text in texts])
-            scan_times(_bytes(joined), times)
+            scan_times(np.frombuffer(_encode(joined), dtype=np.uint8), times)
     missing = np.flatnonzero(times == NO_TIME)
     return times, [at for at in missing.tolist() if texts[at] is not None] if missing.size else []
 
@@ -111,6 +114,6 @@ def _time_or_none(text: str | None) -> int:
         return NO_TIME
 
 
-def _bytes(joined: str) -> npt.NDArray[np.uint8]:
+def _encode(joined: str) -> bytes:
     # No time contains "?", which each character outside ASCII becomes.
-    return np.frombuffer(f"{joined}\n".encode("ascii", "replace"), dtype=np.uint8)
+    return f"{joined}\n".encode("ascii", "replace")

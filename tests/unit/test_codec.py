@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -458,3 +460,14 @@ def test_extending_a_list_keeps_what_came_before_an_error_and_can_go_on() -> Non
 def test_a_decoded_specversion_is_not_the_default_object() -> None:
     decoded = msgspec.json.decode(GOOD, type=OrderPlaced)
     assert decoded.specversion is not OrderPaid(**ENVELOPE, data=PaidData(order_id="O-1")).specversion
+
+
+def test_the_contracts_load_without_numpy() -> None:
+    script = (
+        "import sys, streams.events; sys.exit(', '.join({'numpy', 'numba', 'yaml'} & set(sys.modules)) or 0)"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -67,6 +67,7 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", code, str(tmp_path)],
+            cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -14,11 +14,12 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from streams.errors import ContractError
 from streams.events import schema
-from streams.events.codec import CONTENT_TYPE, decode, decode_calendar
+from streams.events.codec import CONTENT_TYPE, Rejection, decode, decode_calendar
 from streams.events.examples import EXAMPLES, example
 from streams.events.times import parse_time
 from streams.events.types import CalendarEntry, OrderPlaced
 from streams.kpis.values import KpiValue
+from streams.runtime.deadletters import LARGEST_VALUE, dead_letter
 
 CONTRACTS = Path(__file__).parents[2] / "docs" / "contracts"
 
@@ -200,6 +201,17 @@ def test_examples_in_the_asyncapi_document_fit_their_payload(asyncapi: dict[str,
                 payload.validate(given["payload"])
             if "headers" in given:
                 Draft202012Validator(message["headers"]).validate(given["headers"])
+
+
+def test_the_headers_described_are_those_of_a_dead_letter(asyncapi: dict[str, Any]) -> None:
+    described = asyncapi["components"]["messages"]["DeadLetter"]["headers"]
+    fault = Rejection("missing field: data.order_id", "missing_field")
+    for value, names in (
+        (b"{}", described["required"]),
+        (bytes(LARGEST_VALUE + 1), [*described["properties"]]),
+    ):
+        record = dead_letter("daybook.orders.v1", 2, 40817, b"O-1", value, fault)
+        assert [name for name, _ in record.headers] == names
 
 
 def test_the_kpi_example_is_a_kpi_value(asyncapi: dict[str, Any]) -> None:

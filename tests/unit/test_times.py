@@ -103,6 +103,7 @@ def test_one_among_many_is_read_as_alone(text: str | None, around: int) -> None:
     plain = "2026-03-01T09:30:00Z"
     times, invalid = parse_times([plain] * around + [text] + [plain] * around)
     assert times.dtype == np.int64
+    assert np.iinfo(np.int64).min == NO_TIME
     expected = NO_TIME if text is None else VALID.get(text, NO_TIME)
     assert times.tolist() == [VALID[plain]] * around + [expected] + [VALID[plain]] * around
     assert invalid == ([around] if text in INVALID else [])
