@@ -20,7 +20,7 @@ from streams.runtime.supervisor import Part, ProcessPart, Supervisor
 
 SUMMARY_EVERY = 5.0
 NOTICE_FOR = 60.0
-LOOK_BACK = 3 * 86_400_000
+LOOK_BACK = 2 * 86_400_000
 
 
 class Run:

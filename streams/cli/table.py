@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--by", metavar="DIMENSION[,…]", help="Show the slices by this dimension too.")
 @click.option("--window", metavar="SPAN", help="Which rolling window, like 1h or 24h; 'all' for all.")
-@click.option("--since", type=DURATION, default="3d", show_default=True, help="How far back to read.")
+@click.option("--since", type=DURATION, default="2d", show_default=True, help="How far back to read.")
 @click.option("--once", is_flag=True, help="Print one table and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the values as JSON and end.")
 @configured
@@ -52,12 +52,15 @@ def top(
     from streams.top.feed import KpiFeed
     from streams.top.probe import Probe
     from streams.top.rows import build
-    from streams.top.screen import View, as_json_text, watch
+    from streams.top.screen import View, as_json_text, reading, watch
 
     catalog = Catalog.from_config(config)
     board, console = Board(), Console(highlight=False)
     with KpiFeed(config, board, since) as feed:
-        complete = feed.catch_up(60.0)
+        live = console.is_terminal and not once and not as_json
+        complete = live or feed.catch_up(120.0)
+        if not complete:
+            click.echo("daybook: not everything was read within 2 minutes; see --since", err=True)
         if as_json:
             click.echo(as_json_text(build(board, catalog, choice), board))
             return
@@ -68,13 +71,11 @@ def top(
             choice,
             config.business.timezone,
             behind=probe.behind,
-            notes=probe.notes,
+            notes=lambda: [*reading(feed.progress), *probe.notes()],
             warnings=probe.warnings,
         )
-        if once or not console.is_terminal:
+        if not live:
             console.print(view.screen(whole=True))
-            if not complete:
-                click.echo("daybook: not all values were read within 60 s; see --since", err=True)
             return
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -29,11 +29,13 @@ class Grains:
     starts: list[int] = field(default_factory=list)
     values: dict[int, KpiValue] = field(default_factory=dict)
 
-    def add(self, value: KpiValue) -> None:
-        """Take a value in; an older revision of what is known changes nothing."""
+    def add(self, value: KpiValue, *, old: bool = False) -> None:
+        """Take a value in. An older revision of what is known changes nothing, nor does a provisional one
+        what is final. Of two provisional ones the later counts; ``old`` says that it comes before what is
+        known."""
         known = self.values.get(value.start)
         if known is not None:
-            if value.revision >= known.revision:
+            if _rank(value) > _rank(known) or (not old and _rank(value) == _rank(known)):
                 self.values[value.start] = value
             return
         if len(self.starts) >= self.keep and value.start < self.starts[0]:
@@ -72,6 +74,10 @@ class Grains:
         found = [self.values[key] for key in self.starts[low:high]]
         covered = sum(value.end - value.start for value in found)
         return found if found and covered == end - start else None
+
+
+def _rank(value: KpiValue) -> tuple[bool, int]:
+    return value.status != "provisional", value.revision
 
 
 @dataclass(slots=True)
@@ -136,8 +142,9 @@ class Board:
         self.newest: int | None = None
         self.received = 0
 
-    def apply(self, value: KpiValue) -> None:
-        """Take one value in. Repeated and out-of-date ones change nothing."""
+    def apply(self, value: KpiValue, *, old: bool = False) -> None:
+        """Take one value in. Repeated and out-of-date ones change nothing; ``old`` values are from before
+        those that were taken in already."""
         self.received += 1
         if self.newest is None or value.end > self.newest:
             self.newest = value.end
@@ -152,7 +159,7 @@ class Board:
         else:
             # Two days and a bit of grains let a window of up to a day be compared with the day before.
             series.grains.keep = max(self._points, min(5 * DAY_MS // 2 // length, 500))
-            series.grains.add(value)
+            series.grains.add(value, old=old)
 
     def kpis(self) -> list[str]:
         """The KPIs seen."""

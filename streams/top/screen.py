@@ -73,6 +73,11 @@ def watch(view: View, feed: KpiFeed, console: Console, each_round: Callable[[], 
                 drawn, size = now, console.size
 
 
+def reading(progress: float) -> list[str]:
+    """A note on how far the past has been read, while it is."""
+    return [] if progress >= 1 else [f"reading the past: {progress:.0%}"]
+
+
 def summary(view: View, most: int = 8) -> str:
     """The first KPIs in one line, for a log."""
     totals = [

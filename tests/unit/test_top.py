@@ -146,8 +146,18 @@ def test_the_comparable_period_is_the_same_time_of_an_earlier_day() -> None:
 def test_a_higher_revision_replaces_and_a_lower_one_does_not() -> None:
     grains = Grains(10)
     for revision, value in ((0, 5.0), (2, 7.0), (1, 6.0)):
-        grains.add(kpi_value(value=value, revision=revision))
+        grains.add(kpi_value(value=value, revision=revision, status="corrected" if revision else "final"))
+    grains.add(kpi_value(value=8.0, revision=2, status="provisional"))
     assert grains.trend(10) == [7.0]
+
+
+def test_what_is_read_later_but_said_earlier_does_not_replace_what_is_newer() -> None:
+    grains = Grains(10)
+    grains.add(kpi_value(value=5.0, status="provisional"))
+    grains.add(kpi_value(value=4.0, status="provisional"), old=True)
+    assert grains.trend(10) == [5.0]
+    grains.add(kpi_value(value=6.0, status="provisional"))
+    assert grains.trend(10) == [6.0]
 
 
 def test_a_board_does_not_depend_on_the_order_of_grains() -> None:
