@@ -95,9 +95,9 @@ class Stream:
         text = format_time(time)
         for family in range(FAMILIES):
             for partition in range(self._partitions):
-                id_ = f"heartbeat/{family}/{partition}/{text}"
-                beat = SourceHeartbeat(id=id_, source=self._source, time=text, subject="heartbeat")
-                records.append(Record(family, partition, b"heartbeat", encode(beat), time))
+                id_ = f"heartbeat-{family}-{partition}-{time}"
+                beat = SourceHeartbeat(id=id_, source=self._source, time=text, subject=self._source)
+                records.append(Record(family, partition, self._source.encode(), encode(beat), time))
         self._report.heartbeats += len(records)
         return records
 
