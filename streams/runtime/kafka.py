@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -83,46 +85,54 @@ class ApacheKafka(BrokerProcess):
 
 
 def fetch_jars(pom: Path = _DEPLOY / "pom.xml") -> Path:
-    """The folder with Kafka's jars, brought by Maven first where they are missing or the pom is newer.
+    """The folder with Kafka's jars; Maven brings them first where they are missing or the pom has changed.
 
     Raises :class:`BrokerError` where the pom, Maven or Java is missing, or Maven fails.
     """
-    jars = pom.parent / "target" / "jars"
     if not pom.exists():
         raise BrokerError(
             f"{pom}: missing; Apache Kafka is started from a checkout of the project, not from a wheel"
         )
-    stamp = jars / ".complete"
-    if stamp.exists() and stamp.stat().st_mtime >= pom.stat().st_mtime:
-        return jars
+    target, jars = pom.parent / "target", pom.parent / "target" / "jars"
+    stamp, wanted = target / "jars.complete", hashlib.sha256(pom.read_bytes()).hexdigest()
+    target.mkdir(exist_ok=True)
+    with (target / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two that start at once share one download
+        if not stamp.exists() or stamp.read_text() != wanted:
+            stamp.unlink(missing_ok=True)
+            shutil.rmtree(jars, ignore_errors=True)  # jars of two versions side by side would not start
+            _run_maven(pom)
+            stamp.write_text(wanted)
+    return jars
+
+
+def _run_maven(pom: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise BrokerError(
-            "Maven (mvn) is not installed: it brings Apache Kafka's jars; use the embedded broker, or "
-            "install Maven and a JDK"
+            "Maven (mvn) is not installed, which brings Apache Kafka's jars: install it with a JDK, or use the "
+            "embedded broker"
         )
     require_java()
-    shutil.rmtree(jars, ignore_errors=True)  # jars of two versions side by side would not start
     done = subprocess.run(
         [maven, "-q", "-B", "-f", str(pom), "package"], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        errors = [line for line in done.stdout.splitlines() if line.startswith("[ERROR]")]
-        raise BrokerError(
-            f"Maven could not bring Apache Kafka's jars: {errors[0][8:] if errors else done.returncode}"
-        )
-    stamp.touch()
-    return jars
+        errors = [line[8:] for line in done.stdout.splitlines() if line.startswith("[ERROR] ")]
+        why = errors[0] if errors else _last_line(done.stderr)
+        raise BrokerError(f"Maven could not bring Apache Kafka's jars: {why}")
 
 
 def require_java() -> str:
-    """The path of ``java``. Raises :class:`BrokerError` where there is none, or an older one than Kafka needs."""
+    """The path of ``java``. Raises :class:`BrokerError` where there is none, or an older one than Kafka
+    needs.
+    """
     java = shutil.which("java")
     if java is None:
         raise BrokerError(f"Java is not installed: Apache Kafka needs Java {_OLDEST_JAVA} or later")
     told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     # openjdk version "17.0.15" 2025-04-15
-    version = told.partition('"')[2].split(".")[0].split('"')[0]
+    version = told.partition('"')[2].partition('"')[0].split(".")[0]
     if version.isdigit() and int(version) < _OLDEST_JAVA:
         raise BrokerError(f"{java} is Java {version}: Apache Kafka needs Java {_OLDEST_JAVA} or later")
     return java

@@ -149,7 +149,8 @@ def _by_whom(port: int) -> str:
         }
         for process in Path("/proc").iterdir():
             if process.name.isdigit() and _holds(process, {f"socket:[{inode}]" for inode in inodes}):
-                return f" by {(process / 'comm').read_text().strip()} (pid {process.name})"
+                program = (process / "cmdline").read_bytes().split(b"\0")[0].decode()
+                return f" by {Path(program).name} (pid {process.name})"
     return ""
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from streams.errors import BrokerError, ConfigError
+from streams.runtime.offsets import offset_ranges
 from streams.runtime.security import client_security
 
 if TYPE_CHECKING:
@@ -185,19 +186,16 @@ def describe_topics(config: Config) -> list[TopicInfo]:
     """How the topics of the namespace stand, those that exist, in the order of :class:`TopicNames`."""
     with admin(config) as client:
         counts = _partition_counts(client, list(_layout(config)))
-        partitions = [
-            TopicPartition(name, number) for name, count in counts.items() for number in range(count)
-        ]
-        begin = client.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
-        end = client.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
-        kept = client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in counts])[
-            "topic"
-        ]
+        wanted = [ConfigResource(ConfigResourceType.TOPIC, name) for name in counts]
+        kept = client.describe_configs(wanted).get("topic", {})
+    ranges = offset_ranges(
+        config, [TopicPartition(name, at) for name, count in counts.items() for at in range(count)]
+    )
     return [
         TopicInfo(
             name,
-            tuple(begin[TopicPartition(name, number)].offset for number in range(count)),
-            tuple(end[TopicPartition(name, number)].offset for number in range(count)),
+            tuple(ranges[TopicPartition(name, at)][0] for at in range(count)),
+            tuple(ranges[TopicPartition(name, at)][1] for at in range(count)),
             _retention(kept.get(name, {})),
             kept.get(name, {}).get("cleanup.policy", {}).get("value", ""),
         )
@@ -230,7 +228,8 @@ def _layout(config: Config) -> dict[str, dict[str, Any]]:
     layout = dict.fromkeys(names.events, event)
     # An entry holds until it is replaced or withdrawn by an empty record.
     layout[names.calendar] = topic(1, "compact")
-    # Keyed by KPI: what all workers say of it meets in one reader. Absolute: the older ones are soon worthless.
+    # Keyed by KPI: what all workers say of it meets in one reader. Absolute: the older ones are soon
+    # worthless.
     layout[names.partials] = topic(shared, keep=7 * _DAY_MS, record=8 * _MIB)
     # Keyed by series, which has many panes: compaction would leave one value of each and lose its history.
     layout[names.kpis] = topic(shared, keep=30 * _DAY_MS)
