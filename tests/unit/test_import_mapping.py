@@ -303,7 +303,7 @@ events: [{type: ticket.opened, time: at, data: {ticket_id: ticket}}]
 
 def test_an_unknown_mapping_is_told_with_those_there_are() -> None:
     with pytest.raises(
-        MappingError, match="shopify: no such mapping .expected olist, online_retail, servicenow, or"
+        MappingError, match=r"shopify: no such mapping .expected olist, online_retail, servicenow, or"
     ):
         load_mapping("shopify")
 

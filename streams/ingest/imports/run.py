@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +12,6 @@ from streams.config import Config
 from streams.events.identity import customer_key, pseudonym
 from streams.ingest.imports.convert import Converter
 from streams.ingest.imports.grouping import whole_groups
-from streams.ingest.imports.kafka_sink import kafka_sink
 from streams.ingest.imports.mapping import Mapping
 from streams.ingest.imports.progress import Progress
 from streams.ingest.imports.reader import Pseudonym, Source
@@ -57,7 +56,7 @@ def run_import(
         key = bytes(32) if sink is discard or not mapping.private else customer_key(config.data_dir)
         spool = Spool(scratch)
         _read(source, mapping, converter, spool, limit, lambda value: pseudonym(value, key), shown)
-        send = stack.enter_context(kafka_sink(config)) if sink is None else sink
+        send = stack.enter_context(_to_kafka(config)) if sink is None else sink
         stream = Stream(mapping, config.kafka.partitions, report)
         with shown.phase("sending events", len(spool)) as advance:
             for batch in stream.batches(spool, lambda last: closing_time(config, last, int(now() * 1000))):
@@ -65,6 +64,13 @@ def run_import(
                 advance(sum(record.partition is None for record in batch))
     report.seconds = time.monotonic() - started
     return report
+
+
+def _to_kafka(config: Config) -> AbstractContextManager[Sink]:
+    # Slow to import, and a dry run needs no broker.
+    from streams.ingest.imports.kafka_sink import kafka_sink
+
+    return kafka_sink(config)
 
 
 def _read(
