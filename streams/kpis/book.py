@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from streams.kpis.definitions import Definitions
 from streams.kpis.partials import Partial
-from streams.kpis.series import KpiSeries, Slice
+from streams.kpis.series import KpiSeries, by_slice
 from streams.kpis.values import KpiValue
-from streams.kpis.windows import key_of
 
 
 class SeriesBook:
@@ -28,20 +27,13 @@ class SeriesBook:
         if not kpi.newer(partial.partition, partial.as_of):
             self.stale += 1
             return
-        kpi.apply(
-            partial.partition,
-            partial.as_of,
-            partial.began,
-            partial.watermark,
-            partial.idle,
-            _cells(partial),
-        )
+        kpi.apply(partial)
         self._touched.add(partial.kpi)
 
     def advance(self) -> list[KpiValue]:
         """Final and corrected grain values since the last call."""
         touched, self._touched = sorted(self._touched), set()
-        return [value for name in touched for value in self._kpis[name].advance()]
+        return [value for name in touched for value in by_slice(self._kpis[name].advance())]
 
     def current(self, kpis: Iterable[str] | None = None) -> list[KpiValue]:
         """Provisional values: rolling windows and open grains, of all KPIs or the named ones."""
@@ -55,15 +47,9 @@ class SeriesBook:
     @property
     def series(self) -> int:
         """How many series there are."""
-        return sum(len(kpi.series) for kpi in self._kpis.values())
+        return sum(len(kpi.slices) for kpi in self._kpis.values())
 
     @property
     def sealed_cells(self) -> int:
         """Cells that came for panes which were sealed."""
         return sum(kpi.sealed_cells for kpi in self._kpis.values())
-
-
-def _cells(partial: Partial) -> Iterator[tuple[Slice, int, int, int]]:
-    slices: list[Slice] = [tuple((name, value) for name, value in pairs) for pairs in partial.slices]
-    for measure, slice_, bucket, pane, value in partial.rows.tolist():
-        yield slices[slice_], key_of(measure, bucket), pane, value

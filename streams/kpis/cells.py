@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
 from streams.kpis.compiled import njit
 
 I64 = npt.NDArray[np.int64]
@@ -52,15 +53,33 @@ def new_cells(capacity):  # type: ignore[no-untyped-def]
 
 
 @njit
-def add(cells, series, pane, delta):  # type: ignore[no-untyped-def]
-    """Add ``delta`` to the cell and note that it changed. The caller keeps a free place (:func:`with_room`)."""
-    table = cells.table
-    mask = np.uint64(table.shape[0] - 1)
+def _first_place(series, pane, capacity):  # type: ignore[no-untyped-def]
     mixed = np.uint64(series) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(pane) * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed ^= mixed >> np.uint64(29)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
     mixed ^= mixed >> np.uint64(32)
-    place = np.int64(mixed & mask)
+    return np.int64(mixed & np.uint64(capacity - 1))
+
+
+@njit
+def find(cells, series, pane):  # type: ignore[no-untyped-def]
+    """The place of a cell, -1 when there is none."""
+    table = cells.table
+    capacity = table.shape[0]
+    place = _first_place(series, pane, capacity)
+    while table[place, SERIES] != FREE:
+        if table[place, SERIES] == series and table[place, PANE_OF] == pane:
+            return place
+        place = (place + 1) & (capacity - 1)
+    return np.int64(-1)
+
+
+@njit
+def add(cells, series, pane, delta):  # type: ignore[no-untyped-def]
+    """Add ``delta`` to the cell and note that it changed. The caller keeps a free place (:func:`with_room`)."""
+    table = cells.table
+    capacity = table.shape[0]
+    place = _first_place(series, pane, capacity)
     while True:
         found = table[place, SERIES]
         if found == series and table[place, PANE_OF] == pane:
@@ -70,7 +89,7 @@ def add(cells, series, pane, delta):  # type: ignore[no-untyped-def]
             table[place, PANE_OF] = pane
             cells.meta[USED] += 1
             break
-        place = np.int64((np.uint64(place) + np.uint64(1)) & mask)
+        place = (place + 1) & (capacity - 1)
     table[place, VALUE] += delta
     if table[place, MARK] == 0:
         table[place, MARK] = 1

@@ -58,7 +58,8 @@ def read_times(events: Sequence[BusinessEvent], kind: I64) -> Times:
     for code in _PROMISING:
         places = np.flatnonzero(kind == code)
         if places.size:
-            promise[places], wrong = parse_times([events[place].data.promised_at for place in places.tolist()])  # type: ignore[union-attr]
+            data: list[Any] = [events[place].data for place in places.tolist()]
+            promise[places], wrong = parse_times([one.promised_at for one in data])
             bad.update((int(places[place]), "data.promised_at") for place in wrong)
     return Times(time, promise, bad)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numba
 
-_MODULES = ("cells", "duplicates", "entities", "fold", "program", "rows", "sketch")
+_MODULES = ("absolutes", "cells", "duplicates", "entities", "fold", "program", "rows", "sketch")
 
 
 def _cache_folder() -> Path:
@@ -25,7 +25,7 @@ def _cache_folder() -> Path:
 
 
 if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(_cache_folder())
+    setattr(numba.config, "CACHE_DIR", str(_cache_folder()))  # noqa: B010 - the attribute is made at run time
 
 
 def njit(function: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import xxhash
+
 from streams.events.types import BusinessEvent
 from streams.kpis.compiled import njit
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-from streams.kpis.compiled import njit
 
 from streams.events.types import BusinessEvent
 from streams.kpis.cells import Cells
+from streams.kpis.compiled import njit
 from streams.kpis.fold import settle
 from streams.kpis.plan import Plan
 from streams.kpis.program import Program
@@ -25,8 +24,6 @@ from streams.kpis.rows import (
     NEXT,
     SIBLING,
     TIME,
-    Log,
-    Rows,
     Slots,
     adopt,
     clear,
@@ -144,7 +141,7 @@ class Entities:
         """Keep events; their places in the log, in the given order."""
         capacity = self._log_slots.lacking(time.size)
         if capacity:
-            self.log = cast(Log, grown(self.log, new_log(capacity, codes.shape[1], self._numbers)))
+            self.log = grown(self.log, new_log(capacity, codes.shape[1], self._numbers))
             self._log_slots.capacity = capacity
         places = self._log_slots.take_many(time.size)
         log = self.log
@@ -192,5 +189,5 @@ class Entities:
     def _make_row_room(self, wanted: int) -> None:
         capacity = self._row_slots.lacking(wanted)
         if capacity:
-            self.rows = cast(Rows, grown(self.rows, new_rows(capacity, *self._shape)))
+            self.rows = grown(self.rows, new_rows(capacity, *self._shape))
             self._row_slots.capacity = capacity

@@ -1,13 +1,21 @@
-"""From sums to values: the last step, where integers may become fractions."""
+"""From sums to values: the last step, where integers may become fractions.
+
+A series of a duration has a sum for every histogram bucket, of a level or count one, any other two: a sum or
+numerator, and the observations or denominator behind it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from math import ceil
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from streams.kpis.definitions import DurationKpi, KpiDefinition, LevelKpi, stat_name
-from streams.kpis.sketch import quantile
-from streams.kpis.windows import Bag, key_of
+from streams.kpis.sketch import BUCKETS, representative
+
+I64 = npt.NDArray[np.int64]
 
 VALUE = "value"
 """The name of the only statistic of a KPI that is not a duration."""
@@ -22,26 +30,48 @@ class Reading(NamedTuple):
     parts: tuple[int, ...]
 
 
+def width(kpi: KpiDefinition) -> int:
+    """How many sums a series has."""
+    if isinstance(kpi, DurationKpi):
+        return BUCKETS
+    return 1 if isinstance(kpi, LevelKpi) or kpi.kind == "count" else 2
+
+
+def place(kpi: KpiDefinition, measure: I64, bucket: I64) -> I64:
+    """Which of a series' sums a cell belongs to."""
+    return bucket if isinstance(kpi, DurationKpi) else measure
+
+
 def stats_of(kpi: KpiDefinition) -> tuple[str, ...]:
     """The names of a KPI's statistics."""
     return tuple(stat_name(q) for q in kpi.quantiles) if isinstance(kpi, DurationKpi) else (VALUE,)
 
 
-def evaluate(kpi: KpiDefinition, bag: Bag) -> Iterator[Reading]:
-    """Read a KPI's statistics off its sums. Durations come in seconds, money in minor units, ratios from 0 to 1."""
+def evaluate(kpi: KpiDefinition, sums: I64) -> list[list[Reading]]:
+    """Read the statistics of many series off their sums, shape (series, :func:`width`).
+
+    Durations come in seconds, money in minor units, ratios from 0 to 1.
+    """
     if isinstance(kpi, DurationKpi):
-        count = sum(bag.values())
-        for q in kpi.quantiles:
-            milliseconds = quantile(bag, q)
-            seconds = None if milliseconds is None else milliseconds / 1000
-            yield Reading(stat_name(q), seconds, count, (count,))
-        return
-    first = bag.get(key_of(0, 0), 0)
+        return _durations(kpi, sums)
+    first = sums[:, 0].tolist()
     if isinstance(kpi, LevelKpi) or kpi.kind == "count":
-        yield Reading(VALUE, float(first), first, (first,))
-        return
-    second = bag.get(key_of(1, 0), 0)
+        return [[Reading(VALUE, float(one), one, (one,))] for one in first]
+    second = sums[:, 1].tolist()
     if kpi.kind == "sum":
-        yield Reading(VALUE, float(first), second, (first, second))
-    else:
-        yield Reading(VALUE, first / second if second else None, second, (first, second))
+        return [[Reading(VALUE, float(one), n, (one, n))] for one, n in zip(first, second, strict=True)]
+    return [[Reading(VALUE, one / n if n else None, n, (one, n))] for one, n in zip(first, second, strict=True)]
+
+
+def _durations(kpi: DurationKpi, sums: I64) -> list[list[Reading]]:
+    upto = np.cumsum(sums, axis=1)
+    readings = []
+    for row, count in zip(upto, upto[:, -1].tolist(), strict=True):
+        stats = []
+        for q in kpi.quantiles:
+            # Nearest rank: the smallest value that at least a share q of all do not exceed.
+            bucket = int(np.searchsorted(row, max(1, ceil(q * count))))
+            seconds = representative(bucket) / 1000 if count > 0 else None
+            stats.append(Reading(stat_name(q), seconds, count, (count,)))
+        readings.append(stats)
+    return readings

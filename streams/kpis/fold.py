@@ -9,9 +9,9 @@ them.
 from __future__ import annotations
 
 import numpy as np
-from streams.kpis.compiled import njit
 
 from streams.kpis.cells import FRONTIER, add, pack, with_room
+from streams.kpis.compiled import njit
 from streams.kpis.program import (
     AGAIN,
     COUNT,
@@ -28,7 +28,6 @@ from streams.kpis.program import (
     OVERDUE_PROMISE,
     PANE,
     PROMISE_BROKEN,
-    PROMISE_GIVEN,
     PROMISE_KEPT,
     SUM,
 )
@@ -56,7 +55,6 @@ from streams.kpis.rows import (
     rewind,
 )
 from streams.kpis.sketch import BORDERS, BUCKETS
-
 
 ZERO = np.int64(0)
 NOWHERE = np.int64(np.iinfo(np.int64).min)
@@ -279,9 +277,7 @@ def _step(rows, log, program, cells, case, record, sign, floor, dims):  # type: 
                         amount = number if kind == SUM else 1
                         _emit(cells, program, target, ZERO, dims, time, sign * amount, floor)
                 elif kind == FIRST:
-                    if _first_counts(
-                        rows, row, moment, time, program.op_a[op], program.op_b[op], program.op_c[op]
-                    ):
+                    if _first_counts(rows, row, moment, time, program.op_a[op], program.op_b[op], program.op_c[op]):
                         _emit(cells, program, target, ZERO, dims, time, sign, floor)
                 elif kind == DURATION:
                     since = rows.first[row, program.op_a[op]]

@@ -74,17 +74,13 @@ class Kernel:
     @property
     def folded(self) -> dict[str, int]:
         """By dimension, how many values went into ``other``."""
-        return {
-            name: values.folded for name, values in zip(self.plan.dimensions, self._dictionaries, strict=True)
-        }
+        return {name: values.folded for name, values in zip(self.plan.dimensions, self._dictionaries, strict=True)}
 
     def set_idle(self, families: set[int]) -> None:
         """Leave these topics (0 orders, 1 deliveries, 2 support) out of the watermark until they speak again."""
         self._watermarks.idle = frozenset(families)
 
-    def process(
-        self, family: int, events: Sequence[BusinessEvent | None], offsets: I64, arrivals: I64
-    ) -> Outcome:
+    def process(self, family: int, events: Sequence[BusinessEvent | None], offsets: I64, arrivals: I64) -> Outcome:
         """Fold a chunk of one topic's events, in the topic's order.
 
         ``events`` has None where a record could not be decoded; ``offsets`` and ``arrivals`` (epoch ms, -1 unknown)
@@ -103,9 +99,7 @@ class Kernel:
         arrival = arrivals[places]
         sound = (time <= arrival + self.plan.future_limit_ms) | (arrival < 0)
         sound[list(bad)] = True
-        rejected = [
-            (int(places[at]), _future(int(time[at] - arrival[at]))) for at in np.flatnonzero(~sound).tolist()
-        ]
+        rejected = [(int(places[at]), _future(int(time[at] - arrival[at]))) for at in np.flatnonzero(~sound).tolist()]
         if bad:
             rejected = sorted(rejected + [(int(places[at]), _no_time(path)) for at, path in bad.items()])
             sound[list(bad)] = False
@@ -148,11 +142,14 @@ class Kernel:
         case = case[order]
         state = self._entities
         records = state.record(
-            time[order], key[order], columns.moments[order], entity[order], columns.codes[order], columns.numbers[order]
+            time[order],
+            key[order],
+            columns.moments[order],
+            entity[order],
+            columns.codes[order],
+            columns.numbers[order],
         )
-        self._cells, disordered = fold_chunk(
-            state.rows, state.log, self.plan.program, self._cells, case, records
-        )
+        self._cells, disordered = fold_chunk(state.rows, state.log, self.plan.program, self._cells, case, records)
         own_horizon = min(self._watermarks.own) - self.plan.allowed_lateness_ms
         state.settle(self.plan.program, self._cells, case, own_horizon)
         return int(disordered)
@@ -244,5 +241,3 @@ def _no_time(path: str) -> Rejection:
 
 def _future(ahead_ms: int) -> Rejection:
     return Rejection(reason=f"time: {ahead_ms / 1000:.0f} s ahead of its arrival", code="future_time")
-
-

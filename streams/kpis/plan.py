@@ -86,7 +86,9 @@ class Plan:
         for number, kpi in enumerate(self.kpis):
             self._compile(number, kpi)
         if len(self._bits) > MOST_MOMENTS:
-            raise ConfigError(f"kpis: {len(self._bits)} different sets of moments are used, at most {MOST_MOMENTS} can be")
+            raise ConfigError(
+                f"kpis: {len(self._bits)} different sets of moments are used, at most {MOST_MOMENTS} can be"
+            )
         if len(self._measures) > MOST_MEASURES:
             raise ConfigError(f"kpis: {len(self._measures)} measures, at most {MOST_MEASURES} fit")
 
@@ -171,7 +173,11 @@ class Plan:
         measure = self._measure(number, 0)
         level = len(self._levels)
         start = self._bit(kpi.start)
-        overdue = {None: op.OVERDUE_NEVER, "promise": op.OVERDUE_PROMISE}.get(kpi.overdue, kpi.overdue)  # type: ignore[call-overload]
+        overdue = kpi.overdue
+        if overdue is None:
+            overdue = op.OVERDUE_NEVER
+        elif overdue == "promise":
+            overdue = op.OVERDUE_PROMISE
         self._levels.append((measure, start, overdue))
         own = _own(kpi.entity)
         self._instruct(start, _Instruction(op.ENTER, level, own))

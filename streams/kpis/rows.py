@@ -7,10 +7,11 @@ seen, in event-time order, so that one that arrives out of order can be slotted 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
 from streams.kpis.compiled import njit
 
 I64 = npt.NDArray[np.int64]
@@ -133,9 +134,13 @@ class Slots:
         self._freed.extend(places)
 
 
-def grown(arrays: Rows | Log, fresh: Rows | Log) -> Rows | Log:
+Arrays = TypeVar("Arrays", Rows, Log)
+
+
+def grown(arrays: Arrays, fresh: Arrays) -> Arrays:
     """``fresh``, larger, holding what ``arrays`` held."""
-    for old, new in zip(arrays, fresh, strict=True):
+    for name in arrays._fields:
+        old, new = getattr(arrays, name), getattr(fresh, name)
         new[: old.shape[0]] = old
     return fresh
 

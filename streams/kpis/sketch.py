@@ -38,7 +38,7 @@ def bucket_of(value: int) -> int:
     """The bucket of a duration in milliseconds; what is beyond the last border counts as the last bucket."""
     if value <= 0:
         return 0
-    return int(min(np.searchsorted(BORDERS, value, side="left") + 1, BUCKETS - 1))
+    return min(int(np.searchsorted(BORDERS, value)) + 1, BUCKETS - 1)
 
 
 def representative(bucket: int) -> float:

@@ -1,39 +1,27 @@
 """Rolling windows over panes: add the newest step, subtract the oldest.
 
 A window is a ring of steps. Its newest edge moves with every pane, its oldest in steps of about 1/300 of its length,
-so that neither time nor memory depends on how many events a window holds.
+so that neither time nor memory depends on how many events a window holds. One window serves all series of a KPI: its
+totals are one array, a place for each sum of each series.
 """
 
 from __future__ import annotations
 
 from math import ceil
 
+import numpy as np
+import numpy.typing as npt
+
 from streams.kpis.definitions import Span
+from streams.kpis.sums import Sums
+
+I64 = npt.NDArray[np.int64]
 
 MOST_STEPS = 360
 
-Bag = dict[int, int]
-"""Sums by key (measure and histogram bucket, see :func:`key_of`); a key that came back to zero is absent."""
-
-
-def key_of(measure: int, bucket: int) -> int:
-    """The key of a sum in a bag."""
-    return measure << 12 | bucket
-
-
-def add_to(bag: Bag, key: int, delta: int) -> None:
-    """Add to one sum of a bag."""
-    total = bag.get(key, 0) + delta
-    if total:
-        bag[key] = total
-    else:
-        bag.pop(key, None)
-
 
 class Rolling:
-    """One rolling window of one series. ``bag`` holds the sums of what is in it now."""
-
-    __slots__ = ("bag", "head", "panes_per_step", "span", "steps", "_ring")
+    """One rolling window. ``totals`` (places,) holds the sums of what is in it now."""
 
     def __init__(self, span: Span, pane_ms: int) -> None:
         panes = span.ms // pane_ms
@@ -43,38 +31,50 @@ class Rolling:
             self.panes_per_step += 1
         self.steps = panes // self.panes_per_step
         self.head: int | None = None
-        self.bag: Bag = {}
-        self._ring: list[Bag | None] = [None] * self.steps
+        """The newest step."""
+        self.totals: I64 = np.zeros(0, dtype=np.int64)
+        self._ring: list[Sums | None] = [None] * self.steps
+
+    def widen(self, places: int) -> None:
+        """Have at least so many places; what is there keeps its own."""
+        if places > self.totals.size:
+            self.totals = np.concatenate([self.totals, np.zeros(places - self.totals.size, dtype=np.int64)])
 
     def advance(self, pane: int) -> None:
         """Move the newest edge to a pane; what falls out of the oldest is subtracted. Never moves back."""
         step = pane // self.panes_per_step
         if self.head is None:
             self.head = step
-        if step <= self.head:
-            return
         if step - self.head >= self.steps:
             self._ring = [None] * self.steps
-            self.bag.clear()
+            self.totals[:] = 0
         else:
             for passed in range(self.head + 1, step + 1):
                 place = passed % self.steps
                 leaving = self._ring[place]
-                if leaving:
-                    for key, total in leaving.items():
-                        add_to(self.bag, key, -total)
+                if leaving is not None:
+                    leaving.subtract_from(self.totals)
                     self._ring[place] = None
-        self.head = step
+        self.head = max(self.head, step)
 
-    def add(self, pane: int, key: int, delta: int) -> None:
-        """Add to a pane that is in the window or newer; older ones have left it."""
-        self.advance(pane)
-        step = pane // self.panes_per_step
-        if self.head is None or step <= self.head - self.steps:
+    def add(self, pane: I64, where: I64, delta: I64) -> None:
+        """Add to sums; what belongs to panes that have left the window is passed over. Shapes: (n,) each."""
+        if not pane.size:
             return
-        place = step % self.steps
-        bag = self._ring[place]
-        if bag is None:
-            bag = self._ring[place] = {}
-        add_to(bag, key, delta)
-        add_to(self.bag, key, delta)
+        self.advance(int(pane.max()))
+        assert self.head is not None
+        step = pane // self.panes_per_step
+        inside = step > self.head - self.steps
+        if not inside.all():
+            step, where, delta = step[inside], where[inside], delta[inside]
+        np.add.at(self.totals, where, delta)
+        order = np.argsort(step, kind="stable")
+        distinct, begin = np.unique(step[order], return_index=True)
+        for one, places in zip(distinct.tolist(), np.split(order, begin[1:]), strict=True):
+            self._put(one, where[places], delta[places])
+
+    def _put(self, step: int, where: I64, delta: I64) -> None:
+        sums = self._ring[step % self.steps]
+        if sums is None:
+            sums = self._ring[step % self.steps] = Sums()
+        sums.add(where, delta)

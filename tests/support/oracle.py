@@ -31,6 +31,15 @@ class _Seen:
     promise: int | None
 
 
+@dataclass
+class _Stay:
+    """An entity's time inside a level: since when it counts (None: it has no deadline yet) and when it left."""
+
+    dims: dict[str, str]
+    due: int | None = None
+    left: int | None = None
+
+
 def _case(events: list[BusinessEvent]) -> list[_Seen]:
     seen = []
     for event in events:
@@ -58,7 +67,9 @@ class Oracle:
         by_subject: dict[str, list[BusinessEvent]] = defaultdict(list)
         for event in unique.values():
             by_subject[event.subject].append(event)
-        self.cases = [_case(case) for case in by_subject.values()]
+        self.cases: list[list[_Seen]] = [_case(case) for case in by_subject.values()]
+        self.ends: list[int | None] = [None] * len(self.cases)
+        """When a case was given up while something in it was still open; None for one that was not."""
         self.values: dict[Key, tuple[float | None, tuple[int, ...]]] = {}
 
     def _is(self, one: _Seen, moments: Iterable[str]) -> bool:
@@ -127,7 +138,11 @@ class Oracle:
         return 1
 
     def compute(self, until: int) -> dict[Key, tuple[float | None, tuple[int, ...]]]:
-        """Values of all grains with anything in them, by series and start; levels up to ``until``."""
+        """Values of all grains with anything in them, by series and start; levels up to ``until``.
+
+        ``until`` is also how far event time has come: cases silent for too long by then are over.
+        """
+        self._part_lives(until)
         for kpi in self.definitions.kpis:
             grid = Grid(kpi.grain, self.definitions.timezone, self.definitions.week_starts)
             if isinstance(kpi, MeasureKpi):
@@ -137,6 +152,35 @@ class Oracle:
             else:
                 self._level(kpi, grid, until)
         return self.values
+
+    def _part_lives(self, watermark: int) -> None:
+        """A case that was silent for too long is over; what comes under its name later is another one."""
+        lives: list[list[_Seen]] = []
+        ends: list[int | None] = []
+        for case in self.cases:
+            life: list[_Seen] = []
+            for one in case:
+                end = self._end(life)
+                if end is not None and one.time - life[-1].time > end[0]:
+                    lives.append(life)
+                    ends.append(end[1])
+                    life = []
+                life.append(one)
+            end = self._end(life)
+            over = end is not None and life[-1].time + end[0] + self.definitions.allowed_lateness_ms < watermark
+            lives.append(life)
+            ends.append(end[1] if over and end is not None else None)
+        self.cases, self.ends = lives, ends
+
+    def _end(self, life: list[_Seen]) -> tuple[int, int | None] | None:
+        """How long a silence a life survives, and when what is open in it ends if it does not."""
+        if not life:
+            return None
+        levels = [kpi for kpi in self.definitions.kpis if isinstance(kpi, LevelKpi)]
+        if not any(stay.left is None for kpi in levels for stay in self._stays(kpi, life)):
+            return self.definitions.keep_ended_ms, None
+        keep = self.definitions.keep_open_ms
+        return keep, life[-1].time + keep + self.definitions.allowed_lateness_ms
 
     def _measure(self, kpi: MeasureKpi, grid: Grid) -> None:
         sums: dict[tuple[Any, int], list[int]] = defaultdict(lambda: [0, 0])
@@ -182,14 +226,15 @@ class Oracle:
                 seconds = representative(bucket_of(nearest)) / 1000
                 self.values[kpi.name, stat_name(q), slice_, start] = (seconds, (len(values),))
 
-    def _intervals(self, kpi: LevelKpi, case: list[_Seen]) -> list[tuple[int, int | None, dict[str, str]]]:
-        """When an entity counted, from and until (None: still), with the dimensions it was counted with."""
-        entities = {None} if kpi.entity == "order" else {one.own for one in case if one.own and one.own.startswith(kpi.entity)}
-        intervals = []
+    def _stays(self, kpi: LevelKpi, case: list[_Seen]) -> list[_Stay]:
+        """When each entity was between start and until, with the dimensions it entered with."""
+        entities: set[str | None] = {None}
+        if kpi.entity != "order":
+            entities = {one.own for one in case if one.own and one.own.startswith(kpi.entity)}
+        stays = []
         for entity in entities:
-            inside: tuple[int, int, dict[str, str]] | None = None
+            inside: _Stay | None = None
             ever = False
-            due: int | None = None
             begun: int | None = None
             for at, one in enumerate(case):
                 mine = entity is None or one.own == entity
@@ -197,31 +242,40 @@ class Oracle:
                     begun = one.time
                 enter = mine and ((self._is(one, kpi.start) and not ever) or self._is(one, kpi.again))
                 if inside is None and enter:
-                    inside, ever, due = (at, one.time, self._dims(case, at)), True, None
-                if inside is not None and due is None:
+                    inside, ever = _Stay(self._dims(case, at)), True
+                    stays.append(inside)
                     if kpi.overdue is None:
-                        due = inside[1]
-                    elif kpi.overdue == "promise":
-                        upto = case[: at + 1]
-                        own = [seen.promise for seen in upto if entity is not None and seen.own == entity]
-                        every = [seen.promise for seen in upto]
-                        known = next((promise for promise in [*own, *every] if promise is not None), None)
-                        due = None if known is None else max(known, one.time)
-                    else:
-                        due = max((inside[1] if begun is None else begun) + kpi.overdue, inside[1])
+                        inside.due = one.time
+                    elif kpi.overdue != "promise":
+                        inside.due = max((one.time if begun is None else begun) + kpi.overdue, one.time)
+                if inside is not None and inside.due is None:
+                    upto = case[: at + 1]
+                    own = [seen.promise for seen in upto if entity is not None and seen.own == entity]
+                    every = [seen.promise for seen in upto]
+                    known = next((promise for promise in [*own, *every] if promise is not None), None)
+                    inside.due = None if known is None else max(known, one.time)
                 if mine and self._is(one, kpi.until):
                     ever = True
-                    if inside is not None and due is not None and one.time > due:
-                        intervals.append((due, one.time, inside[2]))
-                    inside, due = None, None
-            if inside is not None and due is not None:
-                intervals.append((due, None, inside[2]))
+                    if inside is not None:
+                        inside.left = one.time
+                    inside = None
+        return stays
+
+    def _intervals(
+        self, kpi: LevelKpi, case: list[_Seen], given_up: int | None
+    ) -> list[tuple[int, int | None, dict[str, str]]]:
+        """When an entity counted, from and until (None: still), with the dimensions it was counted with."""
+        intervals = []
+        for stay in self._stays(kpi, case):
+            end = given_up if stay.left is None else stay.left
+            if stay.due is not None and (end is None or end > stay.due):
+                intervals.append((stay.due, end, stay.dims))
         return intervals
 
     def _level(self, kpi: LevelKpi, grid: Grid, until: int) -> None:
         changes: dict[Any, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-        for case in self.cases:
-            for begin, end, dims in self._intervals(kpi, case):
+        for case, given_up in zip(self.cases, self.ends, strict=True):
+            for begin, end, dims in self._intervals(kpi, case, given_up):
                 for slice_ in self._slices(kpi, dims):
                     changes[slice_][begin] += 1
                     if end is not None:
@@ -235,6 +289,8 @@ class Oracle:
                 start, end = grid.around(end)
 
 
-def told(values: dict[Key, tuple[float | None, tuple[int, ...]]]) -> dict[Key, tuple[float | None, tuple[int, ...]]]:
+def told(
+    values: dict[Key, tuple[float | None, tuple[int, ...]]],
+) -> dict[Key, tuple[float | None, tuple[int, ...]]]:
     """Only the values with something in them: an empty grain and one that was never told of mean the same."""
     return {key: value for key, value in values.items() if any(value[1])}

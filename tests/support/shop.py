@@ -8,7 +8,7 @@ import numpy as np
 
 from streams.events import types
 from streams.events.times import format_time
-from streams.events.types import BusinessEvent, TYPE_NAMES
+from streams.events.types import TYPE_NAMES, BusinessEvent
 from streams.kpis.definitions import (
     Definitions,
     DimensionDefinition,
@@ -28,12 +28,13 @@ T0 = 1_767_225_600_000
 FAMILY = {"order": 0, "delivery": 1, "ticket": 2}
 
 _CLASSES = {
-    str(cls.__struct_config__.tag): cls
-    for cls in (*types.ORDER_TYPES, *types.DELIVERY_TYPES, *types.SUPPORT_TYPES)
+    str(cls.__struct_config__.tag): cls for cls in (*types.ORDER_TYPES, *types.DELIVERY_TYPES, *types.SUPPORT_TYPES)
 }
 
 
-def event(kind: str, time: int, subject: str, *, id: str | None = None, source: str = "shop", **data: Any) -> BusinessEvent:
+def event(
+    kind: str, time: int, subject: str, *, id: str | None = None, source: str = "shop", **data: Any
+) -> BusinessEvent:
     """An event of type ``kind`` at ``time`` (epoch ms); what its data must have is filled in."""
     entity = kind.split(".")[0]
     data.setdefault("order_id" if entity == "order" else f"{entity}_id", subject)

@@ -1,0 +1,48 @@
+"""Absolute sums to changes: what partitions have told of their open panes, so that a repeat is no change.
+
+The table is the cells' own; a key packs partition (up to 2^19), series (2^32) and place of the sum (2^12).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.kpis.cells import CHANGED, USED, VALUE, add, find, new_cells, sealed, with_room
+from streams.kpis.compiled import njit
+
+I64 = npt.NDArray[np.int64]
+
+
+@njit
+def _replace(cells, partition, series, place, pane, value, delta):  # type: ignore[no-untyped-def]
+    for at in range(value.shape[0]):
+        cells = with_room(cells, np.int64(1))
+        key = (partition << 44) | (series[at] << 12) | place[at]
+        known = find(cells, key, pane[at])
+        before = np.int64(0) if known < 0 else cells.table[known, VALUE]
+        delta[at] = value[at] - before
+        if delta[at] != 0:
+            add(cells, key, pane[at], delta[at])
+    cells.meta[CHANGED] = 0
+    return cells
+
+
+class Absolutes:
+    """The sums of open panes, by partition, series and place."""
+
+    def __init__(self) -> None:
+        self._cells = new_cells(1024)
+        self._kept = 0
+
+    def replace(self, partition: int, series: I64, place: I64, pane: I64, value: I64) -> I64:
+        """Set sums and return by how much each has changed. Shapes: (n,) each."""
+        delta = np.zeros(value.shape[0], dtype=np.int64)
+        self._cells = _replace(self._cells, np.int64(partition), series, place, pane, value, delta)
+        return delta
+
+    def seal(self, pane: int) -> None:
+        """Forget the panes before this one; no change of theirs is wanted any more."""
+        if self._cells.meta[USED] > 2 * self._kept + 4096:
+            self._cells = sealed(self._cells, np.int64(pane))
+            self._kept = int(self._cells.meta[USED])

@@ -1,0 +1,39 @@
+"""Sparse sums: changes to places of a long array, kept until they are wanted as one."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+I64 = npt.NDArray[np.int64]
+
+MOST_PARTS = 16
+"""So many additions are kept apart before they are summed up."""
+
+
+class Sums:
+    """What has been added to which places. Its size follows the places touched, not how often they were."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[I64, I64]] = []
+
+    def add(self, where: I64, delta: I64) -> None:
+        """Add ``delta`` (n,) to the places ``where`` (n,); a place may be named more than once."""
+        self._parts.append((where, delta))
+        if len(self._parts) > MOST_PARTS:
+            places, inverse = np.unique(np.concatenate([w for w, _ in self._parts]), return_inverse=True)
+            totals = np.zeros(places.size, dtype=np.int64)
+            np.add.at(totals, inverse, np.concatenate([d for _, d in self._parts]))
+            self._parts = [(places[totals != 0], totals[totals != 0])]
+
+    def add_to(self, totals: I64) -> None:
+        """Add everything to an array long enough."""
+        for where, delta in self._parts:
+            np.add.at(totals, where, delta)
+
+    def subtract_from(self, totals: I64) -> None:
+        """Take everything off an array long enough."""
+        for where, delta in self._parts:
+            np.subtract.at(totals, where, delta)
