@@ -110,8 +110,8 @@ def _run_maven(pom: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise BrokerError(
-            "Maven (mvn) is not installed, which brings Apache Kafka's jars: install it with a JDK, or use the "
-            "embedded broker"
+            "Maven (mvn) is not installed, which brings Apache Kafka's jars: install it with a JDK, or use "
+            "the embedded broker"
         )
     require_java()
     done = subprocess.run(

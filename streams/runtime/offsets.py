@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
 from streams.errors import BrokerError
+from streams.runtime.client_errors import broker_errors
 from streams.runtime.security import client_security
 
 if TYPE_CHECKING:
@@ -33,10 +33,9 @@ def offset_ranges(
     partitions = list(partitions)
     if not partitions:
         return {}
-    bootstrap = config.kafka.bootstrap
-    try:
+    with broker_errors(config.kafka.bootstrap):
         consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap.split(","),
+            bootstrap_servers=config.kafka.bootstrap.split(","),
             client_id="daybook-offsets",
             enable_auto_commit=False,
             # The smallest fetch there is: a partition's first batch comes even where it is larger.
@@ -44,18 +43,14 @@ def offset_ranges(
             bootstrap_timeout_ms=int(_WAIT_S * 1000),
             **client_security(config, "kafka-python"),
         )
-    except KafkaError as error:
-        raise BrokerError(f"{bootstrap}: no Kafka broker answers there ({type(error).__name__})") from None
-    try:
-        # Assigned first: the consumer asks only about partitions of topics that it knows.
-        consumer.assign(partitions)
-        begin, end = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
-        filled = [tp for tp in partitions if end[tp] > begin[tp]]
-        end |= _high_watermarks(consumer, {tp: end[tp] - 1 for tp in filled})
-    except KafkaError as error:
-        raise BrokerError(f"{bootstrap}: {type(error).__name__}: {error}") from None
-    finally:
-        consumer.close()
+        try:
+            # Assigned first: the consumer asks only about partitions of topics that it knows.
+            consumer.assign(partitions)
+            begin, end = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+            filled = [tp for tp in partitions if end[tp] > begin[tp]]
+            end |= _high_watermarks(consumer, {tp: end[tp] - 1 for tp in filled})
+        finally:
+            consumer.close()
     return {tp: (begin[tp], end[tp]) for tp in partitions}
 
 

@@ -10,19 +10,33 @@ from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from streams.errors import BrokerError, ConfigError
+from streams.runtime.client_errors import broker_errors
 from streams.runtime.offsets import offset_ranges
 from streams.runtime.security import client_security
 
 if TYPE_CHECKING:
     from streams.config import Config
 
-__all__ = ["TopicInfo", "TopicNames", "admin", "client_security", "create_topics", "describe_topics"]
+__all__ = [
+    "MAX_EVENT_BYTES",
+    "TopicInfo",
+    "TopicNames",
+    "admin",
+    "client_security",
+    "create_topics",
+    "describe_topics",
+]
 
 _DAY_MS = 86_400_000
 _MIB = 1 << 20
+MAX_EVENT_BYTES = 12 * _MIB
+"""The largest record that the event topics take. One beyond ``limits.event_bytes`` must still get in, to end
+as a dead letter with a reason rather than as an exception in a shop system that nobody reads.
+"""
+
 _LEGAL_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -134,22 +148,17 @@ class TopicInfo:
 def admin(config: Config) -> Iterator[Any]:
     """A ``KafkaAdminClient`` on the configured broker, closed at the end; Kafka's errors become
     :class:`BrokerError`."""
-    bootstrap = config.kafka.bootstrap
-    try:
+    with broker_errors(config.kafka.bootstrap):
         client = KafkaAdminClient(
-            bootstrap_servers=bootstrap.split(","),
+            bootstrap_servers=config.kafka.bootstrap.split(","),
             client_id="daybook-admin",
             bootstrap_timeout_ms=10_000,
             **client_security(config, "kafka-python"),
         )
-    except KafkaError as error:
-        raise BrokerError(f"{bootstrap}: no Kafka broker answers there ({_brief(error)})") from None
-    try:
-        yield client
-    except KafkaError as error:
-        raise BrokerError(f"{bootstrap}: {_brief(error)}") from error
-    finally:
-        client.close()
+        try:
+            yield client
+        finally:
+            client.close()
 
 
 def create_topics(config: Config) -> list[str]:
@@ -222,9 +231,7 @@ def _layout(config: Config) -> dict[str, dict[str, Any]]:
             },
         }
 
-    # An event beyond limits.event_bytes must still get in, to end as a dead letter with a reason rather than
-    # as an exception in a shop system that nobody reads.
-    event = topic(shared, keep=30 * _DAY_MS, record=12 * _MIB)
+    event = topic(shared, keep=30 * _DAY_MS, record=MAX_EVENT_BYTES)
     layout = dict.fromkeys(names.events, event)
     # An entry holds until it is replaced or withdrawn by an empty record.
     layout[names.calendar] = topic(1, "compact")
@@ -240,7 +247,7 @@ def _layout(config: Config) -> dict[str, dict[str, Any]]:
     layout[names.feedback] = topic(1)
     # A snapshot and what follows it. When all of it has aged away, the events of the last month make it anew.
     layout[names.state] = topic(shared, keep=7 * _DAY_MS, record=8 * _MIB)
-    layout |= dict.fromkeys(names.dead_letters, topic(1, keep=30 * _DAY_MS, record=12 * _MIB))
+    layout |= dict.fromkeys(names.dead_letters, topic(1, keep=30 * _DAY_MS, record=MAX_EVENT_BYTES))
     return layout
 
 
@@ -276,9 +283,3 @@ def _retention(configs: dict[str, Any]) -> int | None:
         return None
     value = int(configs.get("retention.ms", {}).get("value", -1))
     return None if value < 0 else value
-
-
-def _brief(error: KafkaError) -> str:
-    """An error of kafka-python in a few words: its own text repeats whole requests."""
-    text = " ".join(str(error).split())
-    return text if 0 < len(text) <= 120 else type(error).__name__
