@@ -10,9 +10,7 @@ from streams.cli.settings import Settings, configured, example
 
 
 @click.command(epilog=example("daybook kafka", "daybook kafka --port 9095 --data-dir ./kafka-data"))
-@click.option(
-    "--port", type=click.IntRange(1, 65534), default=9092, show_default=True, help="Where clients connect."
-)
+@click.option("--port", type=click.IntRange(1, 65534), default=9092, show_default=True, help="Where clients connect.")
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
@@ -40,9 +38,7 @@ def kafka(settings: Settings, port: int, data_dir: Path | None, heap: str) -> No
         while not supervisor.wait(0.5):
             how = broker.part.ended()
             if how is not None:
-                raise click.ClickException(
-                    f"Apache Kafka {how}: {broker.part.last_words()} (see {broker.log})"
-                )
+                raise click.ClickException(f"Apache Kafka {how}: {broker.part.last_words()} (see {broker.log})")
     finally:
         broker.stop()
     click.echo("stopped")

@@ -23,9 +23,7 @@ def dlq() -> None:
 @dlq.command("list", epilog=example("daybook dlq list", "daybook dlq list --topic orders --since 1h --json"))
 @click.option("--topic", metavar="NAME", help="Only topics whose name contains it.")
 @click.option("--since", type=DURATION, default="30d", show_default=True, help="How far back to read.")
-@click.option(
-    "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many, newest first."
-)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @configured
 def list_(settings: Settings, topic: str | None, since: int, limit: int, as_json: bool) -> None:
@@ -98,9 +96,7 @@ def _print(letters: list[Letter], limit: int) -> None:
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("Arrived", "Where", "Reason"):
-        table.add_column(
-            heading, overflow="fold" if heading == "Reason" else "ellipsis", no_wrap=heading != "Reason"
-        )
+        table.add_column(heading, overflow="fold" if heading == "Reason" else "ellipsis", no_wrap=heading != "Reason")
     for letter in islice(letters, limit):
         table.add_row(Text(letter.time), Text(letter.place), Text(letter.error))
     console.print(table)

@@ -19,9 +19,7 @@ from streams.cli.settings import Settings, configured, example
     ),
 )
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option(
-    "--mapping", metavar="NAME|FILE", help="Which column is what: a mapping's name, or a YAML file."
-)
+@click.option("--mapping", metavar="NAME|FILE", help="Which column is what: a mapping's name, or a YAML file.")
 @click.option("--dry-run", is_flag=True, help="Read and check everything, send nothing.")
 @click.option("--limit", type=click.IntRange(1), metavar="ROWS", help="Only so many rows.")
 @click.option("--json", "as_json", is_flag=True, help="The report for programs.")
@@ -67,6 +65,4 @@ def import_(
     from rich.console import Console
 
     Console(highlight=False).print(report.table())
-    click.echo(
-        "nothing was sent" if dry_run else f"sent to {config.kafka.bootstrap}, namespace {config.namespace}"
-    )
+    click.echo("nothing was sent" if dry_run else f"sent to {config.kafka.bootstrap}, namespace {config.namespace}")

@@ -19,14 +19,10 @@ from streams.cli.settings import DURATION, Settings, configured, example
     )
 )
 @click.option("--simulator/--no-simulator", default=True, help="With or without a simulated shop.")
-@click.option(
-    "--orders-per-day", type=click.FloatRange(0, min_open=True), help="How busy the simulated shop is."
-)
+@click.option("--orders-per-day", type=click.FloatRange(0, min_open=True), help="How busy the simulated shop is.")
 @click.option("--history", type=DURATION, help="How much past the simulated shop begins with, like 2w.")
 @click.option("--seed", type=int, help="Another seed, another shop.")
-@click.option(
-    "--incident", "incidents", multiple=True, metavar="TEXT", help="Something that goes wrong; repeatable."
-)
+@click.option("--incident", "incidents", multiple=True, metavar="TEXT", help="Something that goes wrong; repeatable.")
 @click.option("--plain", is_flag=True, help="Log lines instead of the table, as without a terminal.")
 @configured
 def run(

@@ -77,9 +77,7 @@ class Run:
             port = next_free(host, wanted)
             taken.add(port)
             overrides["DAYBOOK_BOOTSTRAP"] = f"{host}:{port}"
-            overrides["DAYBOOK_EMBEDDED"] = (
-                "true"  # a named broker is otherwise taken for one of the user's own
-            )
+            overrides["DAYBOOK_EMBEDDED"] = "true"  # a named broker is otherwise taken for one of the user's own
             if port != wanted:
                 click.echo(f"port {wanted} is in use: the broker takes {port}")
         worker = config.worker
@@ -103,9 +101,7 @@ class Run:
         shop = None if self._simulator is None else self._child("simulator", ["simulate", *self._simulator])
         return broker, live, shop
 
-    def _child(
-        self, name: str, arguments: Sequence[str], is_ready: Callable[[], bool] = lambda: True
-    ) -> ProcessPart:
+    def _child(self, name: str, arguments: Sequence[str], is_ready: Callable[[], bool] = lambda: True) -> ProcessPart:
         command = [sys.executable, "-m", "streams.cli"]
         if self._settings.path is not None:
             command += ["--config", str(self._settings.path)]

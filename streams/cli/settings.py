@@ -48,11 +48,7 @@ class Settings:
 
         config = self.load()
         found = running(Path(config.data_dir))
-        if (
-            found is not None
-            and found.namespace == config.namespace
-            and not self.environment.get("DAYBOOK_BOOTSTRAP")
-        ):
+        if found is not None and found.namespace == config.namespace and not self.environment.get("DAYBOOK_BOOTSTRAP"):
             if found.bootstrap != config.kafka.bootstrap:
                 click.echo(f"using the broker that runs here: {found.bootstrap} (pid {found.pid})", err=True)
             self.overrides["DAYBOOK_BOOTSTRAP"] = found.bootstrap

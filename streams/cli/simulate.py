@@ -26,9 +26,7 @@ from streams.cli.settings import DURATION, Settings, configured, example
     show_default=True,
     help="On average.",
 )
-@click.option(
-    "--history", type=DURATION, default="2w", show_default=True, help="Past to send first, at once."
-)
+@click.option("--history", type=DURATION, default="2w", show_default=True, help="Past to send first, at once.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another shop.")
 @click.option(
     "--speed",
@@ -39,18 +37,10 @@ from streams.cli.settings import DURATION, Settings, configured, example
 )
 @click.option("--duration", type=DURATION, help="Stop so long after the history.  [default: never]")
 @click.option("--max-events", type=click.IntRange(1), help="Stop after so many events.")
-@click.option(
-    "--incident", "incidents", multiple=True, metavar="TEXT", help="Something that goes wrong; repeatable."
-)
-@click.option(
-    "--incidents-per-week", type=click.FloatRange(0), default=0.0, help="Random ones in the history."
-)
-@click.option(
-    "--labels", type=click.Path(path_type=Path, dir_okay=False), help="Where to write what went wrong when."
-)
-@click.option(
-    "--stragglers", type=click.FloatRange(0, 1), default=0.0, help="Share of events that come minutes late."
-)
+@click.option("--incident", "incidents", multiple=True, metavar="TEXT", help="Something that goes wrong; repeatable.")
+@click.option("--incidents-per-week", type=click.FloatRange(0), default=0.0, help="Random ones in the history.")
+@click.option("--labels", type=click.Path(path_type=Path, dir_okay=False), help="Where to write what went wrong when.")
+@click.option("--stragglers", type=click.FloatRange(0, 1), default=0.0, help="Share of events that come minutes late.")
 @click.option("--duplicates", type=click.FloatRange(0, 1), default=0.0, help="Share of events sent twice.")
 @click.option("--list-incidents", is_flag=True, help="List what can go wrong, and end.")
 @configured

@@ -43,7 +43,8 @@ def _print(found: Status) -> None:
         console.print(f"workers  {', '.join(workers.urls)}", markup=False)
         console.print(
             f"events   {workers.events:,} read since the start, {workers.late:,} late, "
-            f"{workers.duplicates:,} repeated; {workers.open_cases:,} cases, {workers.series:,} series kept"
+            f"{workers.duplicates:,} repeated; {workers.open_cases:,} cases, {workers.series:,} series kept",
+            soft_wrap=True,
         )
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("Topic", "Partition", "Records to", "Lag", "Event time"):
@@ -52,9 +53,7 @@ def _print(found: Status) -> None:
     for part in found.partitions:
         watermark = NOTHING if part.watermark is None else f"{age(found.at - part.watermark)} behind"
         lag = NOTHING if part.lag is None else f"{part.lag:,}"
-        table.add_row(
-            part.topic if part.topic != topic else "", f"{part.partition}", f"{part.end:,}", lag, watermark
-        )
+        table.add_row(part.topic if part.topic != topic else "", f"{part.partition}", f"{part.end:,}", lag, watermark)
         topic = part.topic
     console.print(table if found.partitions else "no event topics; create them: daybook topics create")
     letters = {name: count for name, count in found.dead_letters.items() if count}

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     )
 )
 @click.option(
-    "--kpi", "kpis", multiple=True, metavar="NAME", help="Only KPIs whose name contains it; repeatable."
+    "--kpi",
+    "kpis",
+    multiple=True,
+    metavar="NAME",
+    help="Only this KPI, or those whose names begin with it; repeatable.",
 )
 @click.option("--by", metavar="DIMENSION[,…]", help="Show the slices by this dimension too.")
 @click.option("--window", metavar="SPAN", help="Which rolling window, like 1h or 24h; 'all' for all.")
@@ -90,11 +94,7 @@ def chosen(config: Config, kpis: tuple[str, ...], by: str | None, window: str | 
     from streams.top.rows import Choice
 
     names = [kpi.name for kpi in config.kpis]
-    for wanted in kpis:
-        if not any(wanted in name for name in names):
-            raise click.UsageError(
-                f"--kpi {wanted}: no KPI has that in its name (there are {', '.join(names)})"
-            )
+    chosen_kpis = tuple(dict.fromkeys(name for wanted in kpis for name in _named(wanted, names)))
     dimensions = [dimension.name for dimension in config.dimensions]
     by_ = tuple(part.strip() for part in by.split(",")) if by else ()
     for dimension in by_:
@@ -102,12 +102,21 @@ def chosen(config: Config, kpis: tuple[str, ...], by: str | None, window: str | 
             raise click.UsageError(f"--by {dimension}: not a dimension (there are {', '.join(dimensions)})")
     slices = {tuple(sorted(by)) for kpi in config.kpis for by in kpi.by}
     if by_ and tuple(sorted(by_)) not in slices:
-        raise click.UsageError(
-            f"--by {by}: no KPI is sliced by that combination (see by: in the configuration)"
-        )
+        raise click.UsageError(f"--by {by}: no KPI is sliced by that combination (see by: in the configuration)")
     if window is None or window == "all":
-        return Choice(kpis, by_, None if window is None else 0)
+        return Choice(chosen_kpis, by_, None if window is None else 0)
     try:
-        return Choice(kpis, by_, parse_span(window).ms)
+        return Choice(chosen_kpis, by_, parse_span(window).ms)
     except ValueError as error:
         raise click.UsageError(f"--window: {error}") from None
+
+
+def _named(wanted: str, names: list[str]) -> list[str]:
+    """The KPIs a name means: the one of that name, else those that begin with it, else those that contain
+    it."""
+    if wanted in names:
+        return [wanted]
+    found = [name for name in names if name.startswith(wanted)] or [name for name in names if wanted in name]
+    if not found:
+        raise click.UsageError(f"--kpi {wanted}: no KPI has that in its name (there are {', '.join(names)})")
+    return found

@@ -51,9 +51,7 @@ def list_(settings: Settings, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     if not found:
-        click.echo(
-            f"no topics of {config.namespace} on {config.kafka.bootstrap}; create them: daybook topics create"
-        )
+        click.echo(f"no topics of {config.namespace} on {config.kafka.bootstrap}; create them: daybook topics create")
         return
     from rich.console import Console
     from rich.table import Table

@@ -140,13 +140,14 @@ class Board:
         self._points = points
         self._series: dict[tuple[str, str], dict[Slice, Series]] = {}
         self.newest: int | None = None
+        """Where the newest rolling window ends: how far event time has come, give or take a pane."""
         self.received = 0
 
     def apply(self, value: KpiValue, *, old: bool = False) -> None:
         """Take one value in. Repeated and out-of-date ones change nothing; ``old`` values are from before
         those that were taken in already."""
         self.received += 1
-        if self.newest is None or value.end > self.newest:
+        if value.rolling and (self.newest is None or value.end > self.newest):
             self.newest = value.end
         slices = self._series.setdefault((value.kpi, value.stat), {})
         key = tuple(sorted(value.slice.items()))

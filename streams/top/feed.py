@@ -57,9 +57,7 @@ class KpiFeed:
             for partition, offset in self._recent.items():
                 self._live.seek(partition, offset)
             self._start = {
-                partition: max(
-                    offset, begin[partition], self._recent[partition] - MOST_RECORDS // len(partitions)
-                )
+                partition: max(offset, begin[partition], self._recent[partition] - MOST_RECORDS // len(partitions))
                 for partition, offset in self._offsets(partitions, max(since, NOW_MS), end).items()
             }
             self._newest = end
@@ -138,8 +136,7 @@ class KpiFeed:
         start = int(time.time() * 1000) - ago
         found = self._live.offsets_for_times(dict.fromkeys(partitions, start))
         return {
-            partition: found[partition].offset if found.get(partition) else end[partition]
-            for partition in partitions
+            partition: found[partition].offset if found.get(partition) else end[partition] for partition in partitions
         }
 
     def _take(self, source: Any, seconds: float) -> int:

@@ -100,9 +100,7 @@ def table(rows: Sequence[Row], catalog: Catalog, width: int) -> Table:
         show_edge=False,
         expand=True,
     )
-    out.add_column(
-        "KPI", no_wrap=True, overflow="ellipsis", ratio=None if wide else 1, min_width=26 if wide else 18
-    )
+    out.add_column("KPI", no_wrap=True, overflow="ellipsis", ratio=None if wide else 1, min_width=26 if wide else 18)
     if wide:
         out.add_column("", no_wrap=True, overflow="ellipsis", ratio=1, style="dim")
     out.add_column("Value", justify="right", no_wrap=True)
@@ -187,7 +185,5 @@ def _header(header: Header) -> list[Text]:
     for part in [*parts, *header.notes]:
         line.append(f"  {part}", style="dim")
     lines = [line]
-    lines += [
-        Text(f"! {text}", style="yellow", no_wrap=True, overflow="ellipsis") for text in header.warnings
-    ]
+    lines += [Text(f"! {text}", style="yellow", no_wrap=True, overflow="ellipsis") for text in header.warnings]
     return lines

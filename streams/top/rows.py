@@ -12,7 +12,7 @@ SLICES_SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What to show: ``kpis`` by name or part of it (empty: all), slices ``by`` these dimensions beside the
+    """What to show: ``kpis`` by name (empty: all), slices ``by`` these dimensions beside the
     total, and the ``window`` in ms (``None``: each KPI's longest up to a day; 0: all of them)."""
 
     kpis: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ def build(board: Board, catalog: Catalog, choice: Choice) -> list[Row]:
     rows: list[Row] = []
     known = list(catalog.kpis)
     for name in [*known, *(name for name in board.kpis() if name not in catalog.kpis)]:
-        if choice.kpis and not any(wanted in name for wanted in choice.kpis):
+        if choice.kpis and name not in choice.kpis:
             continue
         if board.received and not board.stats(name) and not choice.by:
             rows.append(_unheard(catalog.get(name)))

@@ -20,8 +20,8 @@ from streams.top.feed import KpiFeed
 from streams.top.render import Header, Screen
 from streams.top.rows import Choice, Row, build
 
-REDRAW = 0.5
-"""Seconds between two pictures: often enough to be live, seldom enough to be read."""
+REDRAW = 1.0
+"""Seconds between two pictures: often enough to be live, seldom enough to be read (and cheap)."""
 
 
 @dataclass
@@ -80,9 +80,7 @@ def reading(progress: float) -> list[str]:
 
 def summary(view: View, most: int = 8) -> str:
     """The first KPIs in one line, for a log."""
-    totals = [
-        row for row in build(view.board, view.catalog, view.choice) if not row.slice and row.value is not None
-    ]
+    totals = [row for row in build(view.board, view.catalog, view.choice) if not row.slice and row.value is not None]
     told = []
     for row in totals[:most]:
         name = row.kpi.name if row.stat == "value" else f"{row.kpi.name}.{row.stat}"
@@ -93,9 +91,7 @@ def summary(view: View, most: int = 8) -> str:
 
 def as_json_text(rows: Sequence[Row], board: Board) -> str:
     """The rows as JSON: values in base units, times as epoch ms."""
-    return json.dumps(
-        {"as_of": board.newest, "rows": [_row(row) for row in rows]}, ensure_ascii=False, indent=2
-    )
+    return json.dumps({"as_of": board.newest, "rows": [_row(row) for row in rows]}, ensure_ascii=False, indent=2)
 
 
 def _row(row: Row) -> dict[str, Any]:

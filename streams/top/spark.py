@@ -25,6 +25,4 @@ def spark(points: Sequence[float | None]) -> str:
     base = low if low > high / 2 or low < 0 else 0.0
     step = (high - base) / len(_BLOCKS)
     top = len(_BLOCKS) - 1
-    return "".join(
-        _GAP if point is None else _BLOCKS[min(top, int((point - base) / step))] for point in points
-    )
+    return "".join(_GAP if point is None else _BLOCKS[min(top, int((point - base) / step))] for point in points)

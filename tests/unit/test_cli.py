@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from streams.cli import cli
 from streams.cli.running import Run
 from streams.cli.settings import Settings
+from streams.cli.table import chosen
 from streams.errors import BrokerError
 from streams.runtime.instance import Instance, announce, claimed
 from streams.runtime.ports import next_free
@@ -47,9 +48,7 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(cli, list(arguments))
 
 
-def commands(
-    group: click.Group = cli, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Every command and subcommand, with its path."""
     for name, command in group.commands.items():
         yield (*path, name), command
@@ -117,9 +116,7 @@ def test_no_broker_is_one_line_at_once(arguments: tuple[str, ...], monkeypatch: 
     result = call(*arguments)
     assert time.monotonic() - begun < 5
     assert result.exit_code == 2
-    assert result.stderr.splitlines() == [
-        f"daybook: {HOST}:{port}: no Kafka broker answers there (connection refused)"
-    ]
+    assert result.stderr.splitlines() == [f"daybook: {HOST}:{port}: no Kafka broker answers there (connection refused)"]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +133,19 @@ def test_top_names_what_there_is_instead(arguments: tuple[str, ...], message: st
     result = call("top", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("wanted", "meant"),
+    [
+        ("revenue", ("revenue",)),
+        ("on_time", ("on_time_ratio",)),  # not resolution_time
+        ("orders", ("orders_placed", "orders_open", "orders_unshipped_overdue")),
+        ("overdue", ("orders_unshipped_overdue", "deliveries_overdue")),
+    ],
+)
+def test_a_kpi_is_meant_by_its_name_its_beginning_or_a_part_of_it(wanted: str, meant: tuple[str, ...]) -> None:
+    assert chosen(Settings().load(), (wanted,), None, None).kpis == meant
 
 
 def test_the_addresses_of_what_runs_in_the_data_folder_are_used(tmp_path: Path) -> None:
@@ -182,9 +192,7 @@ def test_ports_in_use_are_said_and_the_next_free_ones_taken(
     ]
 
 
-def test_run_without_its_own_broker_needs_one_that_answers(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_run_without_its_own_broker_needs_one_that_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DAYBOOK_BOOTSTRAP", f"{HOST}:{next_free(HOST, 25_300)}")
     monkeypatch.setenv("DAYBOOK_EMBEDDED", "false")
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]

@@ -50,10 +50,7 @@ def two_workers() -> Iterator[Config]:
     """Two workers' metrics on two ports that follow each other."""
     port = next_free(HOST, 24_000)
     config = config_on(port)
-    servers = [
-        serve(worker_metrics(config, partitions).registry, HOST, port)
-        for partitions in (range(2), range(2, 4))
-    ]
+    servers = [serve(worker_metrics(config, partitions).registry, HOST, port) for partitions in (range(2), range(2, 4))]
     assert [server.port for server in servers] == [port, port + 1]
     yield config
     for server in servers:
@@ -125,9 +122,7 @@ def test_without_a_worker_the_probe_goes_by_the_newest_value() -> None:
     board = Board()
     probe = Probe(config_on(next_free(HOST, 24_700)), board)
     assert probe.behind() is None
-    board.apply(
-        KpiValue("k", "value", {}, "1h", False, 0, 3_600_000, 1.0, 1, (1,), "final", 0, "orders", "higher")
-    )
+    board.apply(KpiValue("k", "value", {}, "1h", True, 0, 3_600_000, 1.0, 1, (1,), "final", 0, "orders", "higher"))
     behind = probe.behind()
     assert behind is not None
     assert behind > 0
@@ -149,9 +144,7 @@ def test_a_second_instance_in_the_same_folder_is_refused_in_one_line(tmp_path: P
     with claimed(tmp_path):
         announce(tmp_path, INSTANCE)
         with (
-            pytest.raises(
-                InstanceError, match=r"already runs here \(pid 1, broker 127\.0\.0\.1:19093\)"
-            ) as caught,
+            pytest.raises(InstanceError, match=r"already runs here \(pid 1, broker 127\.0\.0\.1:19093\)") as caught,
             claimed(tmp_path),
         ):
             pass
