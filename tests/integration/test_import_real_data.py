@@ -147,9 +147,7 @@ def by_grain(sql: duckdb.DuckDBPyRelation) -> dict[datetime, tuple[Any, ...]]:
     return {row[0]: row[1:] for row in sql.fetchall()}
 
 
-def assert_quantiles(
-    found: dict[datetime, tuple[int, float]], expected: dict[datetime, tuple[Any, ...]]
-) -> None:
+def assert_quantiles(found: dict[datetime, tuple[int, float]], expected: dict[datetime, tuple[Any, ...]]) -> None:
     """``expected``: observations and exact value in seconds. A millisecond is below what the files can
     tell."""
     assert {start: weight for start, (weight, _) in found.items()} == {
@@ -171,9 +169,7 @@ def olist() -> duckdb.DuckDBPyConnection:
     zone = ZoneInfo("America/Sao_Paulo")
 
     def elapsed(start: datetime, end: datetime) -> float:
-        return (
-            end.replace(tzinfo=zone).astimezone(UTC) - start.replace(tzinfo=zone).astimezone(UTC)
-        ).total_seconds()
+        return (end.replace(tzinfo=zone).astimezone(UTC) - start.replace(tzinfo=zone).astimezone(UTC)).total_seconds()
 
     db.create_function("elapsed", elapsed, ["TIMESTAMP", "TIMESTAMP"], "DOUBLE")
     db.execute(f"""
@@ -210,9 +206,7 @@ def test_no_row_of_the_marketplace_is_lost(marketplace: Imported) -> None:
     assert marketplace.late == 0
 
 
-def test_weekly_orders_and_revenue_of_the_marketplace(
-    marketplace: Imported, olist: duckdb.DuckDBPyConnection
-) -> None:
+def test_weekly_orders_and_revenue_of_the_marketplace(marketplace: Imported, olist: duckdb.DuckDBPyConnection) -> None:
     weeks = by_grain(
         olist.sql(
             """
@@ -243,9 +237,7 @@ def test_weekly_durations_of_the_marketplace(
     assert_quantiles(marketplace.values(kpi, stat), weeks)
 
 
-def test_weekly_on_time_ratio_of_the_marketplace(
-    marketplace: Imported, olist: duckdb.DuckDBPyConnection
-) -> None:
+def test_weekly_on_time_ratio_of_the_marketplace(marketplace: Imported, olist: duckdb.DuckDBPyConnection) -> None:
     weeks = by_grain(
         olist.sql("""
             SELECT date_trunc('week', delivered)::TIMESTAMP, count(*) FILTER (delivered <= promised), count(*)
@@ -255,9 +247,7 @@ def test_weekly_on_time_ratio_of_the_marketplace(
     assert marketplace.parts("on_time_ratio") == weeks
 
 
-def test_weekly_cancellation_ratio_of_the_marketplace(
-    marketplace: Imported, olist: duckdb.DuckDBPyConnection
-) -> None:
+def test_weekly_cancellation_ratio_of_the_marketplace(marketplace: Imported, olist: duckdb.DuckDBPyConnection) -> None:
     weeks = by_grain(
         olist.sql("""
             SELECT week, count(*) FILTER (what = 'cancelled'), count(*) FILTER (what = 'placed') FROM (
@@ -288,9 +278,7 @@ def test_weekly_levels_of_the_marketplace(
     )
     told = marketplace.starts(kpi)
     assert len(told) > 90
-    assert marketplace.parts(kpi) == {
-        week: count for week, count in weeks.items() if week in told and any(count)
-    }
+    assert marketplace.parts(kpi) == {week: count for week, count in weeks.items() if week in told and any(count)}
     # Nothing is said of a level that is 0 and has been for long, and nothing else is left unsaid.
     assert all(count == (0,) for week, count in weeks.items() if week not in told)
 
@@ -326,9 +314,7 @@ def test_every_line_of_the_gift_shop_is_accounted_for(gift_shop: Imported) -> No
     assert gift_shop.late == 0
 
 
-def test_hourly_orders_and_revenue_of_the_gift_shop(
-    gift_shop: Imported, retail: duckdb.DuckDBPyConnection
-) -> None:
+def test_hourly_orders_and_revenue_of_the_gift_shop(gift_shop: Imported, retail: duckdb.DuckDBPyConnection) -> None:
     hours = by_grain(
         retail.sql("""
             SELECT date_trunc('hour', placed), count(*), sum(pence)::BIGINT, sum(pieces)::BIGINT
@@ -338,14 +324,10 @@ def test_hourly_orders_and_revenue_of_the_gift_shop(
     assert len(hours) > 2_000
     assert gift_shop.parts("orders_placed") == {hour: (count,) for hour, (count, _, _) in hours.items()}
     assert gift_shop.parts("revenue") == {hour: (pence, count) for hour, (count, pence, _) in hours.items()}
-    assert gift_shop.parts("pieces_sold") == {
-        hour: (pieces, count) for hour, (count, _, pieces) in hours.items()
-    }
+    assert gift_shop.parts("pieces_sold") == {hour: (pieces, count) for hour, (count, _, pieces) in hours.items()}
 
 
-def test_hourly_revenue_by_country_of_the_gift_shop(
-    gift_shop: Imported, retail: duckdb.DuckDBPyConnection
-) -> None:
+def test_hourly_revenue_by_country_of_the_gift_shop(gift_shop: Imported, retail: duckdb.DuckDBPyConnection) -> None:
     countries: dict[str, dict[datetime, tuple[int, int]]] = defaultdict(dict)
     rows = retail.sql(
         "SELECT Country, date_trunc('hour', placed), sum(pence)::BIGINT, count(*) FROM orders GROUP BY 1, 2"
@@ -362,9 +344,7 @@ def test_hourly_returns_of_the_gift_shop(gift_shop: Imported, retail: duckdb.Duc
         retail.sql("SELECT date_trunc('hour', placed), count(*), sum(pence)::BIGINT FROM returns GROUP BY 1")
     )
     assert gift_shop.parts("returns") == {hour: (count,) for hour, (count, _) in hours.items()}
-    assert gift_shop.parts("returned_value") == {
-        hour: (pence, count) for hour, (count, pence) in hours.items()
-    }
+    assert gift_shop.parts("returned_value") == {hour: (pence, count) for hour, (count, pence) in hours.items()}
 
 
 # -- Support
@@ -406,12 +386,8 @@ def test_every_state_of_the_support_log_is_accounted_for(support: Imported) -> N
 
 
 def test_daily_tickets_opened_and_resolved(support: Imported, incidents: duckdb.DuckDBPyConnection) -> None:
-    opened = by_grain(
-        incidents.sql("SELECT date_trunc('day', opened)::TIMESTAMP, count(*) FROM tickets GROUP BY 1")
-    )
-    resolved = by_grain(
-        incidents.sql("SELECT date_trunc('day', moment)::TIMESTAMP, count(*) FROM resolved GROUP BY 1")
-    )
+    opened = by_grain(incidents.sql("SELECT date_trunc('day', opened)::TIMESTAMP, count(*) FROM tickets GROUP BY 1"))
+    resolved = by_grain(incidents.sql("SELECT date_trunc('day', moment)::TIMESTAMP, count(*) FROM resolved GROUP BY 1"))
     assert support.parts("tickets_opened") == opened
     assert support.parts("tickets_resolved") == resolved
 
@@ -450,9 +426,7 @@ def test_daily_reopen_ratio(support: Imported, incidents: duckdb.DuckDBPyConnect
 
 
 @pytest.mark.parametrize(("stat", "q"), [("p50", 0.5), ("p90", 0.9)])
-@pytest.mark.parametrize(
-    ("kpi", "table"), [("resolution_time", "resolved"), ("first_response_time", "asked")]
-)
+@pytest.mark.parametrize(("kpi", "table"), [("resolution_time", "resolved"), ("first_response_time", "asked")])
 def test_daily_durations_of_tickets(
     support: Imported, incidents: duckdb.DuckDBPyConnection, kpi: str, table: str, stat: str, q: float
 ) -> None:

@@ -7,6 +7,7 @@ digits after the point.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping as MappingOf
 
 import polars as pl
@@ -42,17 +43,24 @@ class Cells:
 
     def decimal(self, column: str) -> pl.Expr:
         """As an exact decimal, at most 10^12 in size."""
+        value = self._exact(column)
+        return pl.when(value.abs() <= pl.lit(_LARGEST, dtype=pl.Decimal(38, DIGITS))).then(value)
+
+    def _exact(self, column: str) -> pl.Expr:
         cell, kind = pl.col(column), self._schema[column]
         if kind == pl.String:
-            if self._mapping.thousands:
-                cell = cell.str.replace_all(self._mapping.thousands, "", literal=True)
-            if self._mapping.decimal == ",":
-                cell = cell.str.replace_all(".", "?", literal=True).str.replace(",", ".", literal=True)
+            point, thousands = self._mapping.decimal, self._mapping.thousands
+            if thousands:
+                # Only where it groups thousands: 1.5 is not 15.
+                apart = rf"^[+-]?(\d+|\d{{1,3}}({re.escape(thousands)}\d{{3}})+)({re.escape(point)}\d*)?$"
+                cell = pl.when(cell.str.contains(apart)).then(cell.str.replace_all(thousands, "", literal=True))
+            if point == ",":
+                cell = pl.when(~cell.str.contains(".", literal=True)).then(cell)
+                cell = cell.str.replace(",", ".", literal=True)
         elif kind.is_float():
             # The shortest text that reads back as this float is the decimal that was meant.
             cell = cell.cast(pl.String)
-        value = cell.cast(pl.Decimal(38, DIGITS), strict=False)
-        return pl.when(value.abs() <= pl.lit(_LARGEST, dtype=pl.Decimal(38, DIGITS))).then(value)
+        return cell.cast(pl.Decimal(38, DIGITS), strict=False)
 
     def scaled(self, column: str) -> pl.Expr:
         """As an exact integer: the decimal times 10^6, 128 bits wide."""
@@ -97,8 +105,8 @@ class Cells:
 
     def _epoch(self, column: str, unit: str) -> pl.Expr:
         scale = 10**DIGITS if unit == MILLISECONDS else 10 ** (DIGITS - 3)
-        whole: pl.Expr = self.scaled(column) // scale
-        return whole.cast(pl.Int64)
+        whole: pl.Expr = self._exact(column).to_physical() // scale
+        return whole.cast(pl.Int64, strict=False)
 
     def _zoned(self, moment: pl.Expr) -> pl.Expr:
         zone = self._mapping.timezone

@@ -67,9 +67,7 @@ class Converter:
             frame = frame.filter(~matches)
         return frame
 
-    def _encode(
-        self, number: int, rule: Rule, draft: pl.DataFrame, losses: Losses
-    ) -> tuple[pl.DataFrame, pl.Series]:
+    def _encode(self, number: int, rule: Rule, draft: pl.DataFrame, losses: Losses) -> tuple[pl.DataFrame, pl.Series]:
         """The accepted events of a rule, and the rows they came from."""
         contract = CONTRACTS[rule.type]
         make_event, make_data = contract.event, contract.data

@@ -27,7 +27,7 @@ from streams.ingest.imports.mapping import (
     Value,
 )
 from streams.ingest.imports.reader import ROW
-from streams.ingest.imports.report import Losses
+from streams.ingest.imports.report import NO_TIME, Losses
 from streams.ingest.imports.rules import typed
 
 ROWS, TIME, ID, SUBJECT, PROBLEM = "#rows", "#time", "#id", "#subject", "#problem"
@@ -95,7 +95,7 @@ class Drafter:
         subject = self._text(rule.subject, cells)
         problems = [
             *(_told(unread(c, t), f"{c} is not a time") for c, t in zip(rule.time, times, strict=True)),
-            _told(moment.is_null(), f"no time in {', '.join(rule.time)}"),
+            _told(moment.is_null(), f"{NO_TIME}{', '.join(rule.time)}"),
             _told(moment > self._latest, "the time is in the future"),
             *(_told(moment < cells.time(c), f"the time is before {c}") for c in rule.not_before),
             *(reading.problem for reading in readings.values()),

@@ -34,9 +34,7 @@ def whole_groups(
         yield from _parted(batches, keys, -(-rows // WHOLE_ROWS) + 1, scratch)
 
 
-def _parted(
-    batches: Iterator[pl.DataFrame], keys: Sequence[str], parts: int, scratch: Path
-) -> Iterator[pl.DataFrame]:
+def _parted(batches: Iterator[pl.DataFrame], keys: Sequence[str], parts: int, scratch: Path) -> Iterator[pl.DataFrame]:
     files: list[list[Path]] = [[] for _ in range(parts)]
     part_of = pl.struct(*keys).hash(seed=0) % parts
     for number, batch in enumerate(batches):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from streams.config import Config
 from streams.events.codec import HEADERS
 from streams.ingest.imports.send import Record, Sink
-from streams.runtime.producer import BulkProducer
+from streams.runtime.bulk import BulkProducer
 from streams.runtime.topics import TopicNames, create_topics
 
 FLUSH_SECONDS = 1.0

@@ -49,9 +49,7 @@ def load_mapping(name_or_path: str | Path) -> Mapping:
         path = PACKAGED / f"{name_or_path}.yaml"
         if str(name_or_path) not in mapping_names():
             known = ", ".join(mapping_names())
-            raise MappingError(
-                f"{name_or_path}: no such mapping (expected {known}, or the path of a .yaml file)"
-            )
+            raise MappingError(f"{name_or_path}: no such mapping (expected {known}, or the path of a .yaml file)")
     problems = Problems()
     try:
         return _mapping(compose(path, str(path), problems), path)
@@ -169,9 +167,7 @@ def _times(place: Place) -> tuple[TimeFormat, dict[str, TimeFormat]]:
     found = fields(place, {"format": _time_format, "columns": _time_columns})
     default = TimeFormat(found.get("format"))
     own = found.get("columns", {})
-    return default, {
-        name: TimeFormat(time.format or default.format, time.end_of_day) for name, time in own.items()
-    }
+    return default, {name: TimeFormat(time.format or default.format, time.end_of_day) for name, time in own.items()}
 
 
 def _time_columns(place: Place) -> dict[str, TimeFormat]:
@@ -188,8 +184,7 @@ def _time_format(place: Place) -> str:
     form = place.text("a time format")
     if form not in (SECONDS, MILLISECONDS, RFC3339) and not any(year in form for year in ("%Y", "%y", "%s")):
         raise place.wrong(
-            f"{form!r} is not a time format "
-            f"(expected like '%d/%m/%Y %H:%M', or {SECONDS}, {MILLISECONDS}, {RFC3339})"
+            f"{form!r} is not a time format (expected like '%d/%m/%Y %H:%M', or {SECONDS}, {MILLISECONDS}, {RFC3339})"
         )
     return form
 

@@ -27,9 +27,7 @@ class Source:
         self._mapping = mapping
         self.scratch = scratch
         self._copies: dict[tuple[Path, str], Path] = {}
-        self._frames: dict[str, list[tuple[Path, pl.LazyFrame]]] = {
-            source.name: [] for source in mapping.inputs
-        }
+        self._frames: dict[str, list[tuple[Path, pl.LazyFrame]]] = {source.name: [] for source in mapping.inputs}
         for file in files:
             source, frame = self._match(file)
             self._frames[source.name].append((file, frame))
@@ -37,8 +35,7 @@ class Source:
             if not self._frames[source.name]:
                 columns = ", ".join(mapping.columns_of(source))
                 raise MappingError(
-                    f"mapping {mapping.name} needs a {source.format} file of {source.name} "
-                    f"(with the columns {columns})"
+                    f"mapping {mapping.name} needs a {source.format} file of {source.name} (with the columns {columns})"
                 )
         self._starts: list[tuple[int, Path]] = []
 
@@ -64,9 +61,7 @@ class Source:
                 start += len(batch)
                 clean = cleaner(batch)
                 for join, taken in joined:
-                    clean = clean.join(
-                        taken, left_on=join.to, right_on=join.key, how="left", maintain_order="left"
-                    )
+                    clean = clean.join(taken, left_on=join.to, right_on=join.key, how="left", maintain_order="left")
                 yield clean
 
     def place_of(self, row: int) -> tuple[str, int]:
@@ -169,9 +164,7 @@ class _Cleaner:
         for column, kind in frame.schema.items():
             if kind == pl.String:
                 text = pl.col(column).str.strip_chars()
-                clean.append(
-                    pl.when(~text.is_in(self._mapping.nulls) & (text != "")).then(text).alias(column)
-                )
+                clean.append(pl.when(~text.is_in(self._mapping.nulls) & (text != "")).then(text).alias(column))
             elif kind.is_float():
                 clean.append(pl.col(column).fill_nan(None))
         frame = frame.with_columns(clean)

@@ -15,6 +15,7 @@ _K = TypeVar("_K")
 
 FIRST_ROWS = 5
 """So many row numbers are shown for each reason."""
+NO_TIME = "no time in "
 NOTHING = "nothing in the row is an event"
 
 
@@ -49,10 +50,12 @@ class Losses:
         self._rows.append(pl.DataFrame({"row": rows.cast(pl.Int64)}).with_columns(reason=pl.lit(reason)))
 
     def settle(self, unused: pl.Series) -> None:
-        """Count the rows that have given no event, each under the first reason there was."""
+        """Count the rows that have given no event, each under the first reason there was: a mistake before a
+        moment that has only not come yet."""
         rows = pl.DataFrame({"row": unused.cast(pl.Int64)})
         if self._rows:
-            reasons = pl.concat(self._rows).unique("row", keep="first", maintain_order=True)
+            reasons = pl.concat(self._rows).sort(pl.col("reason").str.starts_with(NO_TIME), maintain_order=True)
+            reasons = reasons.unique("row", keep="first", maintain_order=True)
             rows = rows.join(reasons, on="row", how="left")
         else:
             rows = rows.with_columns(reason=pl.lit(None, dtype=pl.String))

@@ -56,9 +56,7 @@ def _rule(place: Place, around: Surroundings) -> Rule:
     }
     found = fields(place, readers, ("time", "data"))
     if around.states and "when" not in found:
-        raise place.wrong(
-            "'when' is missing: with states_of an event comes from a change, not from every row"
-        )
+        raise place.wrong("'when' is missing: with states_of an event comes from a change, not from every row")
     if not around.states and "when" in found:
         raise entries["when"].wrong("a change can only be seen with states_of")
     return Rule(
@@ -83,17 +81,13 @@ def _subject_of(type_: str, rule: Place, found: dict[str, Any]) -> Value:
     data: dict[str, Value] = found["data"]
     if "order_id" in CONTRACTS[type_].fields and type_ != "ticket.opened":
         if "subject" in found:
-            raise rule.entries()["subject"].wrong(
-                f"leave it out: the subject of {type_} is its data.order_id"
-            )
+            raise rule.entries()["subject"].wrong(f"leave it out: the subject of {type_} is its data.order_id")
         return data["order_id"]
     if "subject" in found:
         return cast("Value", found["subject"])
     if type_.startswith("ticket.") and "order_id" not in data:
         return data["ticket_id"]
-    raise rule.wrong(
-        "'subject' is missing: the order's id; of a list of columns the first with a value counts"
-    )
+    raise rule.wrong("'subject' is missing: the order's id; of a list of columns the first with a value counts")
 
 
 def _change(place: Place) -> Change:
@@ -116,9 +110,7 @@ def _states(place: Place) -> tuple[str, tuple[str, ...]]:
 
 
 def _data(contract: dict[str, Field], around: Surroundings, place: Place) -> dict[str, Value]:
-    readers: dict[str, Reader[Any]] = {
-        name: partial(_value, name, field, around) for name, field in contract.items()
-    }
+    readers: dict[str, Reader[Any]] = {name: partial(_value, name, field, around) for name, field in contract.items()}
     return fields(place, readers, [name for name, field in contract.items() if field.required])
 
 
@@ -136,9 +128,7 @@ def _value(name: str, field: Field, around: Surroundings, place: Place) -> Value
     if not place.is_mapping:
         value = reference(place)
         if isinstance(value, Template) and field.kind != "text":
-            raise place.wrong(
-                f"{place.text()!r} is not a column's name (a template gives text, not {field.kind})"
-            )
+            raise place.wrong(f"{place.text()!r} is not a column's name (a template gives text, not {field.kind})")
         return value
     if "constant" in place.entries():
         return _constant(place, field)
@@ -155,9 +145,7 @@ def _each(place: Place, around: Surroundings) -> Each:
         raise place.wrong("items need lines_of: a single row is no list of lines")
 
     def items(here: Place) -> dict[str, Column | Constant]:
-        readers: dict[str, Reader[Any]] = {
-            name: partial(_item_field, field) for name, field in ITEM_FIELDS.items()
-        }
+        readers: dict[str, Reader[Any]] = {name: partial(_item_field, field) for name, field in ITEM_FIELDS.items()}
         return fields(here, readers, [name for name, field in ITEM_FIELDS.items() if field.required])
 
     return Each(fields(place, {"each": items}, ["each"])["each"])
