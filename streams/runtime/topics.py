@@ -170,7 +170,7 @@ def create_topics(config: Config) -> list[str]:
     topics and the state log) has another number of partitions than configured: an order, its delivery and its
     state would then meet in different workers.
     """
-    wanted = _layout(config)
+    wanted = topic_layout(config)
     names = TopicNames(config.namespace)
     with admin(config) as client:
         existing = _partition_counts(client, list(wanted))
@@ -194,7 +194,7 @@ def create_topics(config: Config) -> list[str]:
 def describe_topics(config: Config) -> list[TopicInfo]:
     """How the topics of the namespace stand, those that exist, in the order of :class:`TopicNames`."""
     with admin(config) as client:
-        counts = _partition_counts(client, list(_layout(config)))
+        counts = _partition_counts(client, list(topic_layout(config)))
         wanted = [ConfigResource(ConfigResourceType.TOPIC, name) for name in counts]
         kept = client.describe_configs(wanted).get("topic", {})
     ranges = offset_ranges(
@@ -212,7 +212,7 @@ def describe_topics(config: Config) -> list[TopicInfo]:
     ]
 
 
-def _layout(config: Config) -> dict[str, dict[str, Any]]:
+def topic_layout(config: Config) -> dict[str, dict[str, Any]]:
     """What to ask for when a topic is created, by name, in kafka-python's form."""
     names = TopicNames(config.namespace)
     shared = config.kafka.partitions

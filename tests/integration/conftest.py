@@ -1,8 +1,8 @@
 """Real brokers for the tests: one process of each kind for the session, a namespace of its own for each test.
 
-A test that takes ``broker`` runs on the embedded broker and again on Apache Kafka; the latter is skipped where
-Java or Maven is missing, and that is a failure where DAYBOOK_CI is set. ``DAYBOOK_TEST_BROKER=embedded`` (or
-``apache``) runs one kind only.
+A test that takes ``broker`` runs on the embedded broker and again on Apache Kafka; the latter is skipped
+where Java or Maven is missing, and that is a failure where DAYBOOK_CI is set.
+``DAYBOOK_TEST_BROKER=embedded`` (or ``apache``) runs one kind only.
 """
 
 from __future__ import annotations
