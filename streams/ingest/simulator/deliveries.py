@@ -30,9 +30,7 @@ _HUB = Quantiles.lognormal(4.5 * HOUR, 0.3)
 _DOOR = Quantiles.lognormal(260.0, 0.45)
 _RETURN = Quantiles.lognormal(9 * DAY, 0.45)
 _REASONS = Shares({"nobody_home": 0.72, "address_not_found": 0.14, "access_denied": 0.08, "refused": 0.06})
-_RETURN_REASONS = Shares(
-    {"does_not_fit": 0.34, "not_as_expected": 0.38, "changed_mind": 0.20, "faulty": 0.08}
-)
+_RETURN_REASONS = Shares({"does_not_fit": 0.34, "not_as_expected": 0.38, "changed_mind": 0.20, "faulty": 0.08})
 _PROOFS = Shares({"signature": 0.46, "photo": 0.34, "neighbour": 0.14, "parcel_shop": 0.06})
 _CLAIM_AFTER = 14 * DAY
 _BACK_TO_SENDER = 6 * DAY

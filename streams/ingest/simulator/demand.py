@@ -80,22 +80,18 @@ class Demand:
         self._reference = settings.start if settings.reference is None else settings.reference
         seed = settings.seed
         self._day_key, self._hour_key, self._count_key = (mix(seed, 21), mix(seed, 22), mix(seed, 23))
-        # Half of the variance by day, half by hour; the mean of a log-normal is above its median by half of it.
+        # The mean of a log-normal is above its median, by half of the variance of the logarithm.
         spread = log(1.0 + settings.dispersion / 2)
         self._noise = Quantiles.lognormal(exp(-spread / 2), spread**0.5)
         hourly = settings.orders_per_day / 24 * 2.5
-        self.block_ms = next(
-            (ms for ms in _BLOCKS_MS if hourly * ms / HOUR <= _ORDERS_PER_BLOCK), _BLOCKS_MS[-1]
-        )
+        self.block_ms = next((ms for ms in _BLOCKS_MS if hourly * ms / HOUR <= _ORDERS_PER_BLOCK), _BLOCKS_MS[-1])
 
     def level(self, ms: int) -> float:
         """Orders a day by growth and season, the rhythm of the week left out."""
         grown = (1.0 + self._settings.growth) ** ((ms - self._reference) / _YEAR)
         clock = datetime.fromtimestamp(ms / 1000, UTC)
         day_of_year = clock.timetuple().tm_yday + clock.hour / 24
-        return float(
-            self._settings.orders_per_day * grown * season_factor(day_of_year, self._settings.season)
-        )
+        return float(self._settings.orders_per_day * grown * season_factor(day_of_year, self._settings.season))
 
     def rate(self, ms: int) -> float:
         """Expected orders per hour at an instant, between the hours linear."""
@@ -119,9 +115,7 @@ class Demand:
         """
         mean = (block.first_rate + block.last_rate) / 2 * self.block_ms / HOUR * factor
         day = self._days.day_of(max(block.start, self._settings.start))
-        mean *= self._noise(uniform(self._day_key, day)) * self._noise(
-            uniform(self._hour_key, block.start // HOUR)
-        )
+        mean *= self._noise(uniform(self._day_key, day)) * self._noise(uniform(self._hour_key, block.start // HOUR))
         key = mix(self._count_key, stream)
         if mean < _SMALL:
             return poisson(uniform(key, block.number), mean)

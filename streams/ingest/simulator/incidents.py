@@ -173,7 +173,10 @@ def parse_incident(text: str, now: int) -> Incident:
     ``start`` counts from ``now`` (epoch ms; default at once), ``duration`` is 1h unless given,
     everything that is not a setting is scope. Raises :class:`ConfigError`.
     """
-    kind, *words = text.replace(":", " ", 1).split()
+    words = text.split()
+    if not words:
+        raise ConfigError(f"an incident needs a kind (expected {', '.join(CATALOGUE)})")
+    kind = words.pop(0).removesuffix(":")
     scope: dict[str, list[str]] = {}
     settings: dict[str, str] = {}
     for word in words:

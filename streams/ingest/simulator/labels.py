@@ -86,9 +86,7 @@ class Active:
         """Whether it hits this one; the same answer whenever it is asked."""
         return uniform(key, self._draw + attempt) < self._strength
 
-    def touched(
-        self, ms: int, *, order: str | None = None, ticket: str | None = None, events: int = 1
-    ) -> None:
+    def touched(self, ms: int, *, order: str | None = None, ticket: str | None = None, events: int = 1) -> None:
         """Note an effect that shows at ``ms``."""
         if order is not None:
             self.orders[order] = None

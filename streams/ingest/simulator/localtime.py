@@ -119,9 +119,7 @@ class Collections:
         while not self._times or ms > self._times[-1]:
             for day in range(self._next, self._next + 60):
                 if not self._days.holiday(day):
-                    self._times += [
-                        self._days.at(day, minute) for minute in self._week[self._days.weekday(day)]
-                    ]
+                    self._times += [self._days.at(day, minute) for minute in self._week[self._days.weekday(day)]]
             self._next += 60
         return self._times[bisect_left(self._times, ms)]
 

@@ -33,9 +33,7 @@ _CANCELS = Quantiles.lognormal(55 * MINUTE, 1.1)
 _PACKS = Quantiles.lognormal(14 * MINUTE, 0.5)
 _GIVES_UP = DAY
 _MOST_FAILURES = 3
-_FAILURES = Shares(
-    {"declined": 0.44, "insufficient_funds": 0.26, "authentication_failed": 0.22, "expired": 0.08}
-)
+_FAILURES = Shares({"declined": 0.44, "insufficient_funds": 0.26, "authentication_failed": 0.22, "expired": 0.08})
 _SECOND_THOUGHTS = Shares({"changed_mind": 0.58, "ordered_twice": 0.20, "too_slow": 0.22})
 
 

@@ -21,7 +21,7 @@ from streams.ingest.simulator.localtime import DAY, Stamps
 from streams.ingest.simulator.pacing import Clock, Pace, WallClock, pace
 from streams.ingest.simulator.progress import HistoryBar
 from streams.ingest.simulator.schedule import random_incidents
-from streams.ingest.simulator.send import Record, Sink, kafka_sink, records
+from streams.ingest.simulator.send import FULL_BATCH, Record, Sink, kafka_sink, records
 from streams.ingest.simulator.settings import SimulatorSettings
 from streams.ingest.simulator.simulation import Simulation
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_BATCH = 500
+_BREATH_MS = 20
 _LABELS_EVERY = 60_000
 _LABELS_FILE = Path("simulator") / "labels.jsonl"
 
@@ -154,7 +154,7 @@ class _Run:
                     self._hand_over(batch)
                     return [record], False
                 batch.append(record)
-                if len(batch) >= _BATCH:
+                if len(batch) >= FULL_BATCH:
                     batch = self._hand_over(batch)
                     bar.reached(record.arrival - self._plan.start)
                 if stop.is_set() or self._enough(batch, max_events):
@@ -162,9 +162,7 @@ class _Run:
         self._hand_over(batch)
         return [], True
 
-    def _live(
-        self, waiting: list[Record], arriving: Iterator[Record], end: int | None, max_events: int | None
-    ) -> None:
+    def _live(self, waiting: list[Record], arriving: Iterator[Record], end: int | None, max_events: int | None) -> None:
         """Send each record when it is due."""
         batch: list[Record] = []
         record = waiting[0]
@@ -174,11 +172,14 @@ class _Run:
                 self._hand_over(batch)
                 self._clock.wait(max(0, end - now))
                 return
-            if due > now or len(batch) >= _BATCH:
+            if due > now or len(batch) >= FULL_BATCH:
                 batch = self._hand_over(batch)
-                self._write_labels_sometimes(now)
+                if now >= self._next_labels:
+                    self._write_labels()
+                    self._next_labels = now + _LABELS_EVERY
             if due > now:
-                self._clock.wait(due - now)
+                # Never shorter: what falls due close together goes out together.
+                self._clock.wait(max(due - now, _BREATH_MS))
                 continue
             batch.append(record)
             if self._enough(batch, max_events):
@@ -198,11 +199,6 @@ class _Run:
             self._result.heartbeats += heartbeats
             self._result.events += len(batch) - heartbeats
         return []
-
-    def _write_labels_sometimes(self, now: int) -> None:
-        if now >= self._next_labels:
-            self._write_labels()
-            self._next_labels = now + _LABELS_EVERY
 
     def _write_labels(self) -> None:
         if self.labels is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,7 +32,11 @@ class Record(NamedTuple):
 
 
 Sink = Callable[[Sequence[Record]], None]
-"""Writes records, those of a partition in the order they come in; returns when they may be forgotten."""
+"""Writes records, those of a partition in the order they come in. Batches shorter than :data:`FULL_BATCH`
+are written at once; there may be a while before the next."""
+
+FULL_BATCH = 500
+_FLUSH_SECONDS = 1.0
 
 
 def records(events: Iterable[TimedEvent], partitions: int) -> Iterator[Record]:
@@ -48,6 +53,25 @@ def records(events: Iterable[TimedEvent], partitions: int) -> Iterator[Record]:
 
 @contextmanager
 def kafka_sink(config: Config) -> Iterator[Sink]:
-    """A sink that writes to the configured broker. Raises :class:`BrokerError`."""
-    raise NotImplementedError
-    yield
+    """A sink that writes to the configured broker, whose topics exist; at the end all is acknowledged.
+
+    Raises :class:`BrokerError` where the broker cannot be reached or does not take the records.
+    """
+    from streams.runtime.bulk import BulkProducer
+    from streams.runtime.topics import TopicNames
+
+    names = TopicNames(config.namespace)
+    topics = (*names.events, names.calendar)
+    with BulkProducer(config) as producer:
+        flushed = time.monotonic()
+
+        def send(batch: Sequence[Record]) -> None:
+            nonlocal flushed
+            for record in batch:
+                producer.send(topics[record.family], value=record.value, key=record.key, partition=record.partition)
+            # A short batch is all there is for the moment; in a long row of full ones, no partition is left behind.
+            if len(batch) < FULL_BATCH or time.monotonic() - flushed >= _FLUSH_SECONDS:
+                producer.flush()
+                flushed = time.monotonic()
+
+        yield send

@@ -66,9 +66,7 @@ class SimulatorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError):
-            raise ConfigError(
-                f"simulator: timezone {self.timezone!r} is not known (like Europe/Berlin)"
-            ) from None
+            raise ConfigError(f"simulator: timezone {self.timezone!r} is not known (like Europe/Berlin)") from None
         if not 0 < self.orders_per_day <= 50_000_000:
             raise ConfigError(f"simulator: orders_per_day {self.orders_per_day:g} is not in (0, 50000000]")
         if self.end is not None and self.end <= self.start:

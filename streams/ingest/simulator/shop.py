@@ -109,9 +109,7 @@ class Shop(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     categories: dict[str, Category] = field(default_factory=_categories)
     methods: dict[str, Method] = field(default_factory=_methods)
-    ticket_channels: dict[str, float] = field(
-        default_factory=lambda: {"email": 0.52, "chat": 0.30, "phone": 0.18}
-    )
+    ticket_channels: dict[str, float] = field(default_factory=lambda: {"email": 0.52, "chat": 0.30, "phone": 0.18})
 
     # Rates of what goes wrong, or differently.
     retries: float = 0.74  # a failed payment is tried again

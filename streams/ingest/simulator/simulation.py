@@ -84,8 +84,7 @@ class Simulation:
         self._silences = [
             silence
             for silence in faults.of("tracking_feed_silent")
-            if silence.incident.strength >= 1
-            and all(silence.includes("carrier", name) for name in shop.carriers)
+            if silence.incident.strength >= 1 and all(silence.includes("carrier", name) for name in shop.carriers)
         ]
 
     def labels(self) -> list[Label]:
@@ -145,9 +144,7 @@ class Simulation:
                 extra = self._demand.count(block, promotion.incident.strength, stream=2 + number)
                 self._let_in(block, key, range(count, count + extra), promotion)
                 count += extra
-        questions = mixes(
-            mix(self._question_keys, block.number), self._demand.count(block, self._presale, stream=1)
-        )
+        questions = mixes(mix(self._question_keys, block.number), self._demand.count(block, self._presale, stream=1))
         for place, question in enumerate(questions.tolist()):
             ms = block.place(uniform(question, draw.TIME))
             if ms >= self.settings.start:
@@ -218,9 +215,7 @@ class Simulation:
     def _heartbeat(self, ms: int, family: int) -> None:
         world, source = self._world, HEARTBEAT_SOURCES[family]
         if not (family == DELIVERIES and any(silence.covers(ms) for silence in self._silences)):
-            beat = SourceHeartbeat(
-                id=str(ms), source=source, time=world.stamp(ms), subject=HEARTBEAT_KEY.decode()
-            )
+            beat = SourceHeartbeat(id=str(ms), source=source, time=world.stamp(ms), subject=HEARTBEAT_KEY.decode())
             # Only when everything that happened before has arrived can it be said that nothing older follows.
             world.out.append(TimedEvent(ms + self.settings.max_delay, beat))
         every, until = self.settings.heartbeat, None
