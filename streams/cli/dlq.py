@@ -14,6 +14,9 @@ from streams.cli.settings import DURATION, Settings, configured, example
 if TYPE_CHECKING:
     from streams.runtime.letters import Letter
 
+SHOWN = 16_384
+"""So many characters of a value are shown."""
+
 
 @click.group(epilog=example("daybook dlq list", "daybook dlq show daybook.orders.v1/2/1042"))
 def dlq() -> None:
@@ -60,7 +63,7 @@ def show(settings: Settings, place: str, raw: bool) -> None:
         return
     for name, value in _facts(letter).items():
         if name != "value":
-            click.echo(f"{name:9} {value}")
+            click.echo(f"{name:9} {_harmless(str(value))}")
     click.echo()
     click.echo(_pretty(letter.value))
 
@@ -79,13 +82,28 @@ def _facts(letter: Letter) -> dict[str, Any]:
 
 
 def _pretty(value: bytes | None) -> str:
-    """A value to read: indented where it is JSON, escaped where it is not even text."""
+    """A value to read: indented where it is JSON, a hex dump where it is not even text; the beginning if it
+    is long."""
     if value is None:
         return "(no value)"
     try:
-        return json.dumps(json.loads(value), ensure_ascii=False, indent=2)
+        text = json.dumps(json.loads(value), ensure_ascii=False, indent=2)
     except (ValueError, RecursionError):
-        return value.decode("utf-8", "backslashreplace")
+        try:
+            text = value.decode("utf-8")
+        except UnicodeDecodeError:
+            rows = range(0, min(len(value), SHOWN // 16), 16)
+            text = "\n".join(f"{at:08x}  {value[at : at + 16].hex(' ')}" for at in rows)
+            rest = len(value) - SHOWN // 16
+            return text if rest <= 0 else f"{text}\n… {rest:,} more bytes (all of it: --raw)"
+    if len(text) > SHOWN:
+        text = f"{text[:SHOWN]}\n… {len(text) - SHOWN:,} more characters (all of it: --raw)"
+    return _harmless(text)
+
+
+def _harmless(text: str) -> str:
+    """Without what a terminal would obey: a record is anybody's text."""
+    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
 
 
 def _print(letters: list[Letter], limit: int) -> None:
@@ -98,7 +116,7 @@ def _print(letters: list[Letter], limit: int) -> None:
     for heading in ("Arrived", "Where", "Reason"):
         table.add_column(heading, overflow="fold" if heading == "Reason" else "ellipsis", no_wrap=heading != "Reason")
     for letter in islice(letters, limit):
-        table.add_row(Text(letter.time), Text(letter.place), Text(letter.error))
+        table.add_row(Text(letter.time), Text(_harmless(letter.place)), Text(_harmless(letter.error)))
     console.print(table)
     counts = Counter(letter.code for letter in letters)
     reasons = ", ".join(f"{count:,} {code}" for code, count in counts.most_common())

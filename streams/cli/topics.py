@@ -63,7 +63,7 @@ def list_(settings: Settings, as_json: bool) -> None:
         table.add_column(heading, justify="right" if right else "left", no_wrap=True)
     for topic in found:
         if not topic.cleanup:
-            kept = "?"
+            kept = "unknown"
         elif topic.retention_ms is None:
             kept = "newest of each key" if "compact" in topic.cleanup else "for ever"
         else:

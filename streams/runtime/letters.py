@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from kafka.errors import KafkaError
 from msgspec import Struct
 
 from streams.errors import BrokerError
+from streams.runtime.client_errors import brief
+from streams.runtime.offsets import offset_ranges
 from streams.runtime.reader import consumer
 from streams.runtime.topics import TopicNames
 
@@ -60,30 +62,31 @@ def read_letters(config: Config, topic: str | None, since: int | None) -> Iterat
             for name in wanted
             for number in sorted(reader.partitions_for_topic(name) or ())
         ]
-        yield from _read(reader, partitions, since)
+        yield from _read(reader, offset_ranges(config, partitions), since)
     except KafkaError as error:
-        raise BrokerError(f"{config.kafka.bootstrap}: {type(error).__name__}") from None
+        raise BrokerError(f"{config.kafka.bootstrap}: {brief(error)}") from None
     finally:
         reader.close(autocommit=False)
 
 
-def _read(reader: Any, partitions: list[TopicPartition], since: int | None) -> Iterator[Letter]:
-    if not partitions:
+def _read(reader: Any, ranges: Mapping[TopicPartition, tuple[int, int]], since: int | None) -> Iterator[Letter]:
+    if not ranges:
         return
-    reader.assign(partitions)
-    ends = reader.end_offsets(partitions)
-    starts = reader.beginning_offsets(partitions)
+    reader.assign(list(ranges))
+    starts = {partition: begin for partition, (begin, _) in ranges.items()}
+    ends = {partition: end for partition, (_, end) in ranges.items()}
+    oldest = 0 if since is None else int(time.time() * 1000) - since
     if since is not None:
-        start = int(time.time() * 1000) - since
-        found = reader.offsets_for_times(dict.fromkeys(partitions, start))
-        starts = {tp: found[tp].offset if found.get(tp) else ends[tp] for tp in partitions}
+        found = reader.offsets_for_times(dict.fromkeys(ranges, oldest))
+        starts = {tp: found[tp].offset if found.get(tp) else end for tp, end in ends.items()}
     for partition, offset in starts.items():
         reader.seek(partition, offset)
     deadline = time.monotonic() + _SILENT_S
     while any(reader.position(partition) < end for partition, end in ends.items()):
         for partition, records in reader.poll(500).items():
             for record in records:
-                if record.offset < ends[partition]:
+                # The embedded broker finds offsets by time only roughly.
+                if record.offset < ends[partition] and record.timestamp >= oldest:
                     yield _letter(record)
             deadline = time.monotonic() + _SILENT_S
         if time.monotonic() > deadline:
@@ -91,9 +94,7 @@ def _read(reader: Any, partitions: list[TopicPartition], since: int | None) -> I
 
 
 def _letter(record: Any) -> Letter:
-    headers = {
-        name: value.decode("utf-8", "replace") for name, value in record.headers or () if value is not None
-    }
+    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers or () if value is not None}
     value = record.value
     return Letter(
         topic=headers.get("source_topic", record.topic.removesuffix(".dlq")),

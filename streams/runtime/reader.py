@@ -8,6 +8,7 @@ from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
 from streams.errors import BrokerError
+from streams.runtime.client_errors import brief
 from streams.runtime.security import client_security
 
 if TYPE_CHECKING:
@@ -32,4 +33,4 @@ def consumer(config: Config) -> Any:
             **client_security(config, "kafka-python"),
         )
     except KafkaError as error:
-        raise BrokerError(f"{bootstrap}: no Kafka broker answers there ({type(error).__name__})") from None
+        raise BrokerError(f"{bootstrap}: no Kafka broker answers there ({brief(error)})") from None

@@ -16,6 +16,7 @@ from kafka.errors import KafkaError
 
 from streams.errors import BrokerError
 from streams.kpis.values import KpiValue
+from streams.runtime.client_errors import brief
 from streams.runtime.reader import consumer
 from streams.runtime.topics import TopicNames
 from streams.top.board import Board
@@ -68,7 +69,7 @@ class KpiFeed:
                     self._past.seek(partition, offset)
         except KafkaError as error:
             self.close()
-            raise BrokerError(f"{config.kafka.bootstrap}: {type(error).__name__}") from None
+            raise BrokerError(f"{config.kafka.bootstrap}: {brief(error)}") from None
         except BaseException:
             self.close()
             raise

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 EVERY = 2.0
 """Seconds between two questions."""
+CATCHING_UP = 5_000
+"""Events not yet read from which on it is worth saying so."""
 
 
 class Probe:
@@ -51,8 +53,11 @@ class Probe:
         return [f"{count:,} {name}" for name, count in counts if count]
 
     def warnings(self) -> list[str]:
-        """What needs a hand."""
-        return [self._silent] if self._silent else []
+        """What makes the values older, or other, than they should be."""
+        if self._silent:
+            return [self._silent]
+        waiting = sum(lag for lags in self._status.lag.values() for lag in lags.values()) if self._status else 0
+        return [f"catching up: {waiting:,} events still to be read"] if waiting >= CATCHING_UP else []
 
     def __enter__(self) -> Self:
         self._thread.start()

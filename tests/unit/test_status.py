@@ -118,6 +118,20 @@ def test_the_probe_knows_how_far_behind_the_worker_is_and_what_went_wrong(two_wo
         assert probe.warnings() == []
 
 
+def test_the_probe_says_when_much_is_still_to_be_read() -> None:
+    port = next_free(HOST, 24_600)
+    metrics = worker_metrics(config_on(port), range(2))
+    metrics.lag.labels("daybook.deliveries.v1", "0").set(12_344)
+    server = serve(metrics.registry, HOST, port)
+    try:
+        with Probe(config_on(port), Board()) as probe:
+            while not probe.notes():
+                pass
+            assert probe.warnings() == ["catching up: 12,345 events still to be read"]
+    finally:
+        server.close()
+
+
 def test_without_a_worker_the_probe_goes_by_the_newest_value() -> None:
     board = Board()
     probe = Probe(config_on(next_free(HOST, 24_700)), board)
