@@ -20,7 +20,7 @@ from streams.cli.settings import DURATION, Settings, configured, example
 )
 @click.option("--simulator/--no-simulator", default=True, help="With or without a simulated shop.")
 @click.option("--orders-per-day", type=click.FloatRange(0, min_open=True), help="How busy the simulated shop is.")
-@click.option("--history", type=DURATION, help="How much past the simulated shop begins with, like 2w.")
+@click.option("--history", type=DURATION, default="1w", show_default=True, help="How much past the simulated shop has.")
 @click.option("--seed", type=int, help="Another seed, another shop.")
 @click.option("--incident", "incidents", multiple=True, metavar="TEXT", help="Something that goes wrong; repeatable.")
 @click.option("--plain", is_flag=True, help="Log lines instead of the table, as without a terminal.")
@@ -29,7 +29,7 @@ def run(
     settings: Settings,
     simulator: bool,
     orders_per_day: float | None,
-    history: int | None,
+    history: int,
     seed: int | None,
     incidents: tuple[str, ...],
     plain: bool,
@@ -44,7 +44,6 @@ def run(
         for option, value in (("--orders-per-day", orders_per_day), ("--seed", seed)):
             if value is not None:
                 arguments += [option, f"{value:g}"]
-        if history is not None:
-            arguments += ["--history", f"{history // 1000}s"]
+        arguments += ["--history", f"{history // 1000}s"]
     with claimed(Path(settings.load().data_dir)):
         Run(settings, arguments, table=sys.stdout.isatty() and not plain).go()

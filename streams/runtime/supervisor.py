@@ -9,6 +9,7 @@ of their own, so that a Ctrl-C reaches the supervisor alone, and bound to its li
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -22,11 +23,12 @@ from typing import IO, Protocol
 
 from streams.errors import DaybookError
 from streams.runtime.guard import guarded
+from streams.runtime.logfile import LogFile
 
 Say = Callable[[str], None]
 
 _POLL = 0.05
-_LOG_BYTES = 10_000_000
+_KILLED = "was ended by"
 
 
 class PartError(DaybookError):
@@ -95,9 +97,7 @@ class ProcessPart:
         )
         output = self._process.stdout
         assert output is not None
-        self._reader = threading.Thread(
-            target=self._read, args=(output,), name=f"{self.name}-output", daemon=True
-        )
+        self._reader = threading.Thread(target=self._read, args=(output,), name=f"{self.name}-output", daemon=True)
         self._reader.start()
 
     def ready(self) -> bool:
@@ -127,10 +127,10 @@ class ProcessPart:
     def last_words(self) -> str:
         if self._reader is not None:
             self._reader.join(0.5)
-        return next((line for line in reversed(self._tail) if line.strip()), "")
+        return _plain(next((line for line in reversed(self._tail) if line.strip()), ""))
 
     def _read(self, output: IO[bytes]) -> None:
-        with output, _Log(self.log, anew=not self._begun) as log:
+        with output, LogFile(self.log, anew=not self._begun) as log:
             self._begun = True
             for raw in output:
                 log.write(raw)
@@ -201,11 +201,9 @@ class Supervisor:
             while not part.ready():
                 how = part.ended()
                 if how is not None:
-                    raise PartError(f"the {part.name} did not start: it {how}{_words(part)}")
+                    raise PartError(f"the {part.name} did not start: it {how}{_words(part, how)}")
                 if self._clock() - begun > part.ready_within:
-                    raise PartError(
-                        f"the {part.name} did not answer within {part.ready_within:g} s{_words(part)}"
-                    )
+                    raise PartError(f"the {part.name} did not answer within {part.ready_within:g} s{_words(part)}")
                 if self.wait(_POLL):
                     return
 
@@ -232,10 +230,10 @@ class Supervisor:
 
     def _ended(self, part: Part, how: str, now: float) -> None:
         if part.essential:
-            raise PartError(f"the {part.name} {how}{_words(part)}")
+            raise PartError(f"the {part.name} {how}{_words(part, how)}")
         if not part.restart:
             self._done.add(part.name)
-            self._say(f"the {part.name} {how}" + ("" if how == "finished" else _words(part)))
+            self._say(f"the {part.name} {how}" + ("" if how == "finished" else _words(part, how)))
             return
         if now - self._since[part.name] >= self._steady_after:
             self._attempts[part.name] = 0
@@ -243,38 +241,7 @@ class Supervisor:
         delay = min(self._longest_delay, self._first_delay * 2 ** (attempt - 1))
         part.stop()  # what it left in its process group
         self._due[part.name] = now + delay
-        self._say(f"the {part.name} {how}{_words(part)}; starting it again in {delay:g} s")
-
-
-class _Log:
-    """A log file that begins anew when it has grown past a bound, keeping one predecessor."""
-
-    def __init__(self, path: Path | None, *, anew: bool) -> None:
-        self._path = path
-        self._file: IO[bytes] | None = None
-        self._size = 0
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("wb" if anew else "ab")
-            self._size = self._file.tell()
-
-    def __enter__(self) -> _Log:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def write(self, line: bytes) -> None:
-        if self._file is None or self._path is None:
-            return
-        if self._size + len(line) > _LOG_BYTES:
-            self._file.close()
-            self._path.replace(self._path.with_suffix(self._path.suffix + ".1"))
-            self._file, self._size = self._path.open("wb"), 0
-        self._size += len(line)
-        self._file.write(line)
-        self._file.flush()
+        self._say(f"the {part.name} {how}{_words(part, how)}; starting it again in {delay:g} s")
 
 
 def _signal_group(pid: int, number: int) -> None:
@@ -282,17 +249,28 @@ def _signal_group(pid: int, number: int) -> None:
         os.killpg(pid, number)
 
 
+def _plain(line: str) -> str:
+    """What a line says: of a structured log line its event and its error."""
+    try:
+        fields = json.loads(line)
+        said = [str(fields[name]) for name in ("event", "error") if fields.get(name)]
+    except (ValueError, TypeError, AttributeError):
+        return line.removeprefix("daybook: ")
+    return ": ".join(said) or line
+
+
 def _in_words(code: int) -> str:
     if code == 0:
         return "finished"
     if code < 0:
         try:
-            return f"was ended by {signal.Signals(-code).name}"
+            return f"{_KILLED} {signal.Signals(-code).name}"
         except ValueError:
-            return f"was ended by signal {-code}"
+            return f"{_KILLED} signal {-code}"
     return f"ended with status {code}"
 
 
-def _words(part: Part) -> str:
-    words = part.last_words()
+def _words(part: Part, how: str = "") -> str:
+    # Who is killed has no time for last words: the last line is about something else.
+    words = "" if how.startswith(_KILLED) else part.last_words()
     return f": {words}" if words else ""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import BrokerError
+from streams.runtime import logfile
 from streams.runtime.guard import guarded
 from streams.runtime.ports import is_free, next_free, split_address
 from streams.runtime.supervisor import PartError, ProcessPart, Supervisor
@@ -133,7 +134,7 @@ def test_restarts_back_off_and_are_said_in_one_line() -> None:
         delays.append(clock.now - before)
         part.how = None
     assert delays == [1, 2, 3, 3]
-    assert said[0] == "the worker was ended by SIGKILL: out of coffee; starting it again in 1 s"
+    assert said[0] == "the worker was ended by SIGKILL; starting it again in 1 s"
     assert len(said) == 4
 
 
@@ -221,6 +222,23 @@ def test_output_goes_to_the_log_and_to_the_reader(tmp_path: Path) -> None:
     assert log.read_text() == "up\n"
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"event": "no partition", "level": "error", "error": "gone", "offset": 3}', "no partition: gone"),
+        ("daybook: 127.0.0.1:9092: no Kafka broker answers there", "127.0.0.1:9092: no Kafka broker answers there"),
+        ("[1, 2]", "[1, 2]"),
+    ],
+)
+def test_last_words_are_told_plainly(line: str, said: str) -> None:
+    part = ProcessPart("worker", ["/bin/sh", "-c", f"echo '{line}'; exit 1"], is_ready=lambda: False)
+    supervisor = Supervisor([part], print)
+    with pytest.raises(PartError) as caught:
+        supervisor.start()
+    supervisor.stop()
+    assert str(caught.value) == f"the worker did not start: it ended with status 1: {said}"
+
+
 def test_a_program_that_does_not_exist_is_one_line() -> None:
     part = ProcessPart("worker", ["no-such-program"], is_ready=lambda: False)
     supervisor = Supervisor([part], print)
@@ -283,3 +301,21 @@ def test_a_bad_address_is_named(address: str) -> None:
 
 def test_an_address_is_split() -> None:
     assert split_address("[::1]:9092") == ("::1", 9092)
+
+
+def test_a_log_is_bounded_and_keeps_one_predecessor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logfile, "MOST_BYTES", 10)
+    path = tmp_path / "worker.log"
+    with logfile.LogFile(path, anew=True) as log:
+        for number in range(5):
+            log.write(f"line {number}\n".encode())
+    assert path.read_text() == "line 4\n"
+    assert (tmp_path / "worker.log.1").read_text() == "line 3\n"
+
+
+def test_a_log_is_continued_unless_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "worker.log"
+    for anew, text in ((True, "a\n"), (False, "a\nb\n"), (True, "c\n")):
+        with logfile.LogFile(path, anew=anew) as log:
+            log.write(text.encode()[-2:])
+        assert path.read_text() == text
