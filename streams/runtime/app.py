@@ -1,0 +1,281 @@
+"""The Faust app of a worker, and running one.
+
+``create_app`` makes it from a configuration. The module also has an ``app``, made when it is first asked for
+from the configuration that ``load_config`` finds, so that Faust's own command works: ``faust -A
+streams.runtime.app worker``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import faust
+import msgspec
+import structlog
+from faust.app.base import BootStrategy
+from faust.types import TP
+from prometheus_client import CollectorRegistry
+
+from streams.config import Config, load_config
+from streams.errors import DaybookError
+from streams.kpis.book import SeriesBook
+from streams.kpis.kernel import Kernel
+from streams.kpis.plan import Plan
+from streams.runtime.agents import Aggregate, Detect
+from streams.runtime.logs import configure_logging
+from streams.runtime.metrics import Metrics, MetricsServer, serve
+from streams.runtime.outbox import Record
+from streams.runtime.security import client_security
+from streams.runtime.topics import create_topics
+from streams.runtime.transport import ChunkSchema, Position
+
+log = structlog.get_logger(__name__)
+
+LARGEST_REQUEST = (12 << 20) + (64 << 10)
+"""Bytes of the largest record produced: a dead letter."""
+QUEUED_CHUNKS = 8
+"""Chunks that wait for an agent; each is about a megabyte under load."""
+REFRESH_EVERY = 0.25
+"""Seconds between two looks for news of the series."""
+LAST_FLUSH_WITHIN = 4.0
+"""Seconds to publish what is left when partitions are revoked; within the group's rebalance timeout."""
+STOPPED_WITHIN = 15.0
+
+
+class WorkerError(DaybookError):
+    """A worker could not go on."""
+
+
+class Reader:
+    """Reads the chunked topics on behalf of both agents."""
+
+    def __init__(self, aggregate: Aggregate, detect: Detect, edition: str) -> None:
+        self._aggregate, self._detect = aggregate, detect
+        self.topics = frozenset((*aggregate.topics, detect.topic))
+        self.edition = edition
+
+    def assigned(self, tps: set[TP]) -> None:
+        by_topic = {topic: {tp.partition for tp in tps if tp.topic == topic} for topic in self.topics}
+        # The assignor keeps them together; a partition that misses a topic could not tell how far time is.
+        sources = set.intersection(*(by_topic[topic] for topic in self._aggregate.topics))
+        self._aggregate.assigned(sources)
+        self._detect.assigned(by_topic[self._detect.topic])
+        log.info(
+            "partitions assigned", sources=sorted(sources), partials=sorted(by_topic[self._detect.topic])
+        )
+
+    def wanted(self, tp: TP) -> int | None:
+        return self._agent(tp).wanted(tp)
+
+    def placed(self, positions: Mapping[TP, Position]) -> None:
+        for tp, position in positions.items():
+            self._agent(tp).placed(tp, position)
+
+    def _agent(self, tp: TP) -> Aggregate | Detect:
+        return self._detect if tp.topic == self._detect.topic else self._aggregate
+
+
+class _BootStrategy(BootStrategy):
+    # Faust's web server is on unless told otherwise, also by its command line; the metrics have their own.
+    enable_web = False
+
+
+class DaybookApp(faust.App):
+    """A Faust app that publishes what is left before it stops."""
+
+    BootStrategy = _BootStrategy
+    daybook: Config
+    aggregate: Aggregate
+    detect: Detect
+    metrics: Metrics
+    reader: Reader
+    metrics_server: MetricsServer | None = None
+
+    async def on_start(self) -> None:
+        """Create the topics and serve the metrics, before anything is read."""
+        worker = self.daybook.worker
+        if self.metrics_server is None:
+            self.metrics_server = serve(self.metrics.registry, worker.metrics_host, worker.metrics_port)
+        created = await asyncio.to_thread(create_topics, self.daybook)
+        if created:
+            log.info("topics created", topics=created)
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        await self.last_flush()
+        await super().on_stop()
+        if self.metrics_server is not None:
+            await asyncio.to_thread(self.metrics_server.close)
+            self.metrics_server = None
+
+    async def last_flush(self) -> None:
+        """Publish and commit what has been read, as far as the time allows."""
+        try:
+            async with asyncio.timeout(LAST_FLUSH_WITHIN):
+                await self.aggregate.flush()
+                await self.detect.refresh()
+        except TimeoutError:
+            log.warning("not everything was published in time; the next owner of the partitions will")
+
+
+def create_app(config: Config, registry: CollectorRegistry | None = None) -> DaybookApp:
+    """The app of one worker. Raises :class:`DaybookError` where the configuration cannot be run."""
+    app = DaybookApp(
+        f"{config.namespace}-{config.worker.group}",
+        broker=[f"daybook://{address}" for address in config.kafka.bootstrap.split(",")],
+        **client_security(config, "faust"),
+        datadir=Path(tempfile.gettempdir()) / "daybook-faust",  # tables would be there; there are none
+        store="memory://",
+        autodiscover=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        # With none, Faust takes another assignor, which does not keep the three event topics together.
+        table_standby_replicas=1,
+        producer_acks=-1,
+        producer_max_request_size=LARGEST_REQUEST,
+        producer_linger=0.005,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        # A dead worker's partitions have a new owner within some ten seconds.
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=2.0,
+        broker_rebalance_timeout=6.0,
+        broker_max_poll_interval=300.0,
+        consumer_auto_offset_reset="earliest",
+        worker_redirect_stdouts=False,
+    )
+    definitions = config.definitions()
+    plan = Plan(definitions)
+    app.daybook = config
+    app.metrics = Metrics(registry or CollectorRegistry(), config.kpis, _version())
+
+    async def send(record: Record) -> Awaitable[object]:
+        return await app.producer.send(
+            record.topic, record.key, record.value, None, None, list(record.headers)
+        )
+
+    app.aggregate = Aggregate(config, lambda p: Kernel(plan, p), lambda: app.consumer, send, app.metrics)
+    app.detect = Detect(
+        config,
+        lambda: SeriesBook(definitions, config.kafka.partitions),
+        lambda: app.consumer,
+        send,
+        app.metrics,
+    )
+    edition = blake2b(msgspec.msgpack.encode(definitions), digest_size=8).hexdigest()
+    app.reader = Reader(app.aggregate, app.detect, edition)
+    _register(app)
+    return app
+
+
+def _register(app: DaybookApp) -> None:
+    def chunks(topics: Iterable[str]) -> Any:
+        return app.topic(*topics, schema=ChunkSchema(), acks=False, maxsize=QUEUED_CHUNKS)
+
+    @app.agent(chunks(app.aggregate.topics), name="aggregate", concurrency=1)
+    async def aggregate(stream: Any) -> None:
+        async for chunk in stream:
+            await app.aggregate.take(chunk)
+
+    @app.agent(chunks([app.detect.topic]), name="detect", concurrency=1)
+    async def detect(stream: Any) -> None:
+        async for chunk in stream:
+            await app.detect.take(chunk)
+
+    @app.timer(app.daybook.worker.flush / 1000)
+    async def flush() -> None:
+        await app.aggregate.flush()
+
+    @app.timer(REFRESH_EVERY)
+    async def refresh() -> None:
+        await app.detect.refresh()
+
+    @app.on_partitions_revoked.connect
+    async def revoked(*_: Any, **__: Any) -> None:
+        await app.last_flush()
+
+
+def run_worker(config: Config, ready_callback: Callable[[], None] | None = None) -> None:
+    """Run a worker in this process, in the foreground, until SIGTERM or SIGINT; a second one ends it at once.
+
+    ``ready_callback`` is called when it has joined its group. Raises :class:`DaybookError` where it cannot
+    start or go on.
+    """
+    configure_logging()
+    try:
+        import uvloop
+    except ImportError:  # not on Windows
+        pass
+    else:
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # also for the consumer's thread
+    asyncio.run(_run(config, ready_callback))
+
+
+async def _run(config: Config, ready_callback: Callable[[], None] | None) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+
+    def asked() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+    app = create_app(config)
+
+    async def started() -> None:
+        log.info("worker ready", group=app.conf.id, broker=config.kafka.bootstrap)
+        if ready_callback is not None:
+            ready_callback()
+
+    app.on_startup_finished = started
+    starting = asyncio.ensure_future(app.start())
+    asked_to_stop = asyncio.ensure_future(stop.wait())
+    ended = asyncio.ensure_future(_crash_of(app))
+    try:
+        await asyncio.wait([starting, asked_to_stop], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await asyncio.wait([asked_to_stop, ended], return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            raise WorkerError(f"the worker cannot go on: {ended.result()}")
+        log.info("worker stopping")
+    finally:
+        for task in (starting, asked_to_stop, ended):
+            task.cancel()
+        try:
+            await asyncio.wait_for(app.stop(), STOPPED_WITHIN)
+        except TimeoutError:
+            log.warning("worker did not stop in time", seconds=STOPPED_WITHIN)
+    log.info("worker stopped")
+
+
+async def _crash_of(app: DaybookApp) -> str:
+    await app.wait_until_stopped()
+    reason = app.crash_reason
+    return f"{type(reason).__name__}: {reason}" if reason is not None else "it was stopped"
+
+
+def _version() -> str:
+    try:
+        return version("daybook")
+    except PackageNotFoundError:  # a checkout that is not installed
+        return "unknown"
+
+
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    made = create_app(load_config())
+    sys.modules[__name__].app = made
+    return made

@@ -1,0 +1,307 @@
+"""The chunk transport: Faust over aiokafka, where a busy topic arrives as whole fetched chunks.
+
+Stock Faust makes one message of each record, and that costs more than everything this project does with the
+record afterwards. Here the topics a :class:`Reader` names arrive as one message for each fetched piece of a
+partition, its value a :class:`Chunk`; every other topic keeps the stock path. The URL scheme is
+``daybook://host:port``.
+
+Offsets of chunked topics are not Faust's business: nothing is acknowledged message by message. The reader
+says where to read on when partitions are assigned, and commits what it has published itself
+(:meth:`Consumer.commit_published`).
+
+The private parts of faust-streaming and aiokafka used here are held by tests/integration/test_transport.py;
+the reasons are in docs/decisions/0002-chunk-transport.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import faust
+import numpy as np
+import numpy.typing as npt
+import structlog
+from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import CorruptRecordException, KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import TRANSPORTS
+from faust.transport.drivers import aiokafka as stock
+from faust.types import TP, ConsumerMessage
+from faust.types.tuples import Message
+
+I64 = npt.NDArray[np.int64]
+
+log = structlog.get_logger(__name__)
+
+PARTITION_FETCH_BYTES = 1 << 20
+"""Of one partition in one fetch: 1,000 to 10,000 events of usual size."""
+FETCH_BYTES = 8 << 20
+"""Of all partitions of one broker in one fetch; with one fetch under way, one taken apart and one waiting in
+the stream's queue it bounds the memory of a backlog."""
+FETCH_WAIT_MS = 100
+"""How long the broker may hold a fetch that finds nothing. A client has one fetch under way per broker: a
+partition whose chunk has just been taken waits this long behind the idle ones, so Faust's 1,500 ms would be
+a stall."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """What one fetch brought of one partition, in log order.
+
+    It covers the offsets from ``start`` up to, not including, ``end``; there may be fewer records than that,
+    even none, where the log holds transaction markers or has been compacted. ``offsets`` and ``arrivals``
+    (the log's timestamps, epoch ms) are int64, one for each of ``values`` and ``keys``. ``epoch`` counts the
+    seeks of the partition: a chunk of an older epoch was fetched before the last one and is to be ignored.
+    """
+
+    tp: TP
+    epoch: int
+    start: int
+    end: int
+    offsets: I64
+    arrivals: I64
+    values: list[bytes | None]
+    keys: list[bytes | None]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class Position(NamedTuple):
+    """Where a partition is read on (``offset``), since which seek (``epoch``), and what the group has
+    committed for it (0: nothing)."""
+
+    offset: int
+    epoch: int
+    committed: int
+
+
+class Reader(Protocol):
+    """Who reads the chunked topics. Called in the event loop of the app, which has it as its ``reader``."""
+
+    topics: frozenset[str]
+    edition: str
+    """Goes with what is committed; what was committed under another one counts as nothing."""
+
+    def assigned(self, tps: set[TP]) -> None:
+        """These partitions of the chunked topics are this worker's from now on, and no others."""
+
+    def wanted(self, tp: TP) -> int | None:
+        """The offset to read on from; ``None``: from the beginning."""
+
+    def placed(self, positions: Mapping[TP, Position]) -> None:
+        """The partitions are read on from there. An offset above the wanted one: the log begins there now."""
+
+
+class ChunkSchema(faust.Schema):  # type: ignore[misc]
+    """Hands a message's value on as it is."""
+
+    def loads_key(self, app: Any, message: Message, **_: Any) -> None:
+        return None
+
+    def loads_value(self, app: Any, message: Message, **_: Any) -> Any:
+        return message.value
+
+
+class ChunkRecords:
+    """Takes the place of aiokafka's ``PartitionRecords`` in a fetch result: all its records are one item."""
+
+    def __init__(self, records: Any, epochs: Mapping[TopicPartition, int]) -> None:
+        self._records, self._epochs = records, epochs
+        self.next_fetch_offset: int = records.next_fetch_offset
+
+    def __iter__(self) -> Iterator[Chunk]:
+        start = self.next_fetch_offset
+        values: list[bytes | None] = []
+        keys: list[bytes | None] = []
+        offsets: list[int] = []
+        stamps: list[int] = []
+        add_value, add_key, add_offset, add_stamp = values.append, keys.append, offsets.append, stamps.append
+        for batch in self._batches(start):
+            # One by one: a list of the rows would keep their parsed headers alive and takes four times as long.
+            for row in batch:
+                add_value(row.value)
+                add_key(row.key)
+                add_offset(row.offset)
+                add_stamp(row.timestamp)
+        if self.next_fetch_offset == start:
+            return
+        skip = 0
+        while skip < len(offsets) and offsets[skip] < start:
+            skip += 1  # a fetch brings the whole batch that its offset lies in
+        tp = self._records._tp
+        yield Chunk(
+            TP(*tp),
+            self._epochs[tp],
+            start,
+            self.next_fetch_offset,
+            np.array(offsets[skip:], np.int64),
+            np.array(stamps[skip:], np.int64),
+            values[skip:],
+            keys[skip:],
+        )
+
+    def _batches(self, start: int) -> Iterator[Any]:
+        """The batches that hold records. Raises ``CorruptRecordException`` when the first one is damaged; a
+        later one ends the iteration, and is fetched again."""
+        stock, batches = self._records, self._records._records
+        while batches.has_next():
+            batch = batches.next_batch()
+            if stock._check_crcs and not batch.validate_crc():
+                if self.next_fetch_offset == start:
+                    raise CorruptRecordException(f"damaged record batch in {stock._tp} at offset {start}")
+                return
+            if not batch.is_control_batch:
+                yield batch
+            self.next_fetch_offset = batch.next_offset
+
+
+class FetchedRecords(OrderedDict[TopicPartition, Any]):
+    """The fetcher's buffer of fetch results, by partition; those of the chunked topics go in as chunks."""
+
+    def __init__(self, topics: frozenset[str], epochs: Mapping[TopicPartition, int]) -> None:
+        super().__init__()
+        self._topics, self._epochs = topics, epochs
+
+    def __setitem__(self, tp: TopicPartition, result: Any) -> None:
+        if tp.topic in self._topics and type(result) is FetchResult:
+            result._partition_records = ChunkRecords(result._partition_records, self._epochs)
+        super().__setitem__(tp, result)
+
+
+class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """The thread that talks to Kafka, with an event loop of its own."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._epochs: defaultdict[TopicPartition, int] = defaultdict(int)
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust has settings for neither.
+        consumer._fetch_max_bytes = FETCH_BYTES
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        reader = self.consumer.reader
+        if reader is not None:
+            self._ensure_consumer()._fetcher._records = FetchedRecords(reader.topics, self._epochs)
+
+    async def place(self, wanted: Mapping[TP, int | None]) -> dict[TP, Position]:
+        """Seek to the ``wanted`` offsets, or to the log's beginning where that is later or none is wanted."""
+        consumer = self._ensure_consumer()
+        tps = [TopicPartition(*tp) for tp in wanted]
+        begins, ends, committed = await asyncio.gather(
+            consumer.beginning_offsets(tps),
+            consumer.end_offsets(tps),
+            consumer._coordinator.fetch_committed_offsets(tps),
+        )
+        positions = {}
+        for tp, (ours, offset) in zip(tps, wanted.items(), strict=True):
+            start = max(offset or 0, begins[tp])
+            consumer.seek(tp, start)
+            self._epochs[tp] += 1
+            note = committed.get(tp)
+            known = note is not None and note.metadata == self.consumer.reader.edition
+            # Beyond the end: the topic has been deleted and made again, its group has not.
+            done = note.offset if known and note.offset <= ends[tp] else 0
+            positions[ours] = Position(start, self._epochs[tp], max(done, 0))
+        return positions
+
+    async def seek_stock(self, tps: Iterable[TP]) -> Mapping[TP, int]:
+        """Seek these partitions to what the group has committed, as Faust does for all."""
+        partitions = [TopicPartition(*tp) for tp in tps]
+        # Without arguments it would seek all.
+        return await self._ensure_consumer().seek_to_committed(*partitions) if partitions else {}
+
+    async def commit_published(self, offsets: Mapping[TP, int]) -> bool:
+        consumer = self._ensure_consumer()
+        assigned, edition = consumer.assignment(), self.consumer.reader.edition
+        ours = {
+            TopicPartition(*tp): OffsetAndMetadata(n, edition) for tp, n in offsets.items() if tp in assigned
+        }
+        try:
+            if ours:
+                await consumer.commit(ours)
+        except KafkaError as error:
+            log.warning("offsets not committed", error=str(error) or type(error).__name__)
+            return False
+        return len(ours) == len(offsets)
+
+
+class Consumer(stock.Consumer):  # type: ignore[misc]
+    """Faust's consumer, for which a chunk is one message."""
+
+    @property
+    def reader(self) -> Reader | None:
+        """The app's reader; without one nothing is chunked and this is the stock consumer."""
+        return getattr(self.app, "reader", None)
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _is_chunked(self, tp: TP) -> bool:
+        reader = self.reader
+        return reader is not None and tp.topic in reader.topics
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        if type(record) is not Chunk:
+            return super()._to_message(tp, record)
+        at = float(record.arrivals[-1]) / 1000.0 if len(record) else 0.0
+        generation = self.app.consumer_generation_id
+        return ConsumerMessage(
+            *(tp.topic, tp.partition, record.start, at, 0, None, None, record, None, 0, 0, tp),
+            generation_id=generation,
+        )
+
+    # A full queue makes the one who delivers wait, and that is enough. Pausing partitions as well, as Faust does,
+    # sleeps a second once all of them are paused.
+    def on_buffer_full(self, tp: TP) -> None:
+        if not self._is_chunked(tp):
+            super().on_buffer_full(tp)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        if self.reader is not None:
+            self.reader.assigned({tp for tp in assigned if self._is_chunked(tp)})
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        assigned = self.assignment()
+        chunked = {tp for tp in assigned if self._is_chunked(tp)}
+        committed = await self._thread.call_thread(self._thread.seek_stock, assigned - chunked)
+        return {**committed, **await self.rewind(chunked)}
+
+    async def rewind(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """Read chunked partitions on from where the reader wants to; the offsets they are read from."""
+        reader = self.reader
+        wanted = {tp: reader.wanted(tp) for tp in tps} if reader is not None else {}
+        if reader is None or not wanted:
+            return {}
+        positions = await self._thread.call_thread(self._thread.place, wanted)
+        for tp, position in positions.items():
+            self._read_offset[tp] = position.offset or None
+        reader.placed(positions)
+        return {tp: position.offset for tp, position in positions.items()}
+
+    async def commit_published(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit, for each partition, that everything below the offset has been published. Whether it was
+        committed: not when the group has moved on or the broker refuses, which is logged and harmless, for
+        it is a hint."""
+        done: bool = await self._thread.call_thread(self._thread.commit_published, offsets)
+        return done
+
+
+class Transport(stock.Transport):  # type: ignore[misc]
+    """``daybook://host:port``."""
+
+    Consumer = Consumer
+
+
+# Also without the entry point, in a checkout that has not been installed.
+TRANSPORTS.aliases.setdefault("daybook", "streams.runtime.transport:Transport")
