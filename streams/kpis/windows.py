@@ -65,8 +65,9 @@ class Rolling:
         assert self.head is not None
         step = pane // self.panes_per_step
         inside = step > self.head - self.steps
-        if not inside.all():
-            step, where, delta = step[inside], where[inside], delta[inside]
+        if not inside.any():
+            return
+        step, where, delta = step[inside], where[inside], delta[inside]
         np.add.at(self.totals, where, delta)
         order = np.argsort(step, kind="stable")
         distinct, begin = np.unique(step[order], return_index=True)
