@@ -21,12 +21,13 @@ class IncidentKind(Struct, frozen=True, kw_only=True):
 
     ``nature`` says what a watcher should make of it: trouble of the business, something planned that
     must not alarm, or trouble of the data that must not be told as trouble of the business. ``kpis``
-    are the KPIs it moves.
+    are the KPIs it moves, ``also`` those it moves too when it is strong or lasts long.
     """
 
     nature: Nature
     scope: tuple[str, ...]
     kpis: dict[str, Direction]
+    also: dict[str, Direction] = {}
     about: str
     strength: str
 
@@ -39,6 +40,13 @@ _LATE: dict[str, Direction] = {
     "tickets_opened": "up",
     "tickets_open": "up",
 }
+_BUSY_DESK: dict[str, Direction] = {
+    "first_response_time": "up",
+    "resolution_time": "up",
+    "answered_in_4h": "down",
+    "reopen_ratio": "up",
+    "satisfaction": "down",
+}
 
 CATALOGUE: dict[str, IncidentKind] = {
     "courier_outage": IncidentKind(
@@ -50,6 +58,7 @@ CATALOGUE: dict[str, IncidentKind] = {
             "deliveries_overdue": "up",
             **_LATE,
         },
+        also={"time_to_ship": "up", "orders_unshipped_overdue": "up", "refund_ratio": "up", **_BUSY_DESK},
         about="A carrier brings nothing, then works off the backlog; without a region, it collects nothing.",
         strength="share of its parcels that are held up",
     ),
@@ -57,20 +66,23 @@ CATALOGUE: dict[str, IncidentKind] = {
         nature="business",
         scope=("method", "channel"),
         kpis={"payment_failure_ratio": "up", "cancellation_ratio": "up"},
+        also={"contact_ratio": "up", "tickets_opened": "up", "tickets_open": "up", **_BUSY_DESK},
         about="Payments that would have gone through fail.",
         strength="share of payments that fail",
     ),
     "warehouse_stop": IncidentKind(
         nature="business",
         scope=("warehouse",),
-        kpis={"time_to_ship": "up", "orders_unshipped_overdue": "up", **_LATE},
+        kpis={"time_to_ship": "up", **_LATE},
+        also={"orders_unshipped_overdue": "up", "deliveries_overdue": "up", **_BUSY_DESK},
         about="Packing stops or slows down; the backlog is worked off at the usual pace.",
         strength="share of the packing capacity that is missing",
     ),
     "tracking_feed_silent": IncidentKind(
         nature="pipeline",
         scope=("carrier",),
-        kpis={"deliveries_in_transit": "up", "deliveries_overdue": "up", "orders_open": "up"},
+        kpis={"deliveries_overdue": "up", "orders_open": "up"},
+        also={"orders_unshipped_overdue": "up"},
         about="A carrier's events do not come in; afterwards they come late (release: late) or never.",
         strength="share of the events that are withheld",
     ),
@@ -84,6 +96,7 @@ CATALOGUE: dict[str, IncidentKind] = {
             "tickets_open": "up",
             "satisfaction": "down",
         },
+        also={"reopen_ratio": "up"},
         about="Some of the agents are missing.",
         strength="share of the agents that are missing",
     ),
@@ -98,6 +111,7 @@ CATALOGUE: dict[str, IncidentKind] = {
         nature="planned",
         scope=("region", "channel", "category"),
         kpis={"orders_placed": "up", "revenue": "up", "orders_open": "up"},
+        also={"time_to_ship": "up", "deliveries_in_transit": "up", "tickets_opened": "up", **_BUSY_DESK},
         about="More orders; announced by a calendar entry a day ahead.",
         strength="extra demand as a share of the usual one",
     ),
@@ -105,6 +119,7 @@ CATALOGUE: dict[str, IncidentKind] = {
         nature="business",
         scope=("channel", "region"),
         kpis={"orders_placed": "down", "revenue": "down"},
+        also={"orders_open": "down", "contact_ratio": "up", "tickets_opened": "up"},
         about="Orders cannot be placed.",
         strength="share of the orders that are lost",
     ),

@@ -21,7 +21,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     ``tickets`` are those answered late because of it, or opened about a touched order because it was
     late or unpaid. ``events`` counts the events it changed, added, moved or withheld, ``lost_orders``
     those that were never placed. ``first_effect`` and ``last_effect`` span the event times at which it
-    showed. ``kpis`` says where each KPI should have gone.
+    showed. ``kpis`` says where each KPI should have gone, ``also`` where others may have gone with it.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     scope: dict[str, list[str]]
     strength: float
     kpis: dict[str, Direction]
+    also: dict[str, Direction]
     orders: list[str]
     tickets: list[str]
     events: int
@@ -108,6 +109,7 @@ class Active:
             scope=self.incident.scope,
             strength=self.incident.strength,
             kpis=kind.kpis,
+            also=kind.also,
             orders=list(self.orders),
             tickets=list(self.tickets),
             events=self.events,
