@@ -48,7 +48,8 @@ class Kernel:
         self.began: int | None = None
         """The earliest event time taken in, in epoch ms."""
         self._dictionaries = [Dictionary(plan.values_per_dimension) for _ in plan.dimensions]
-        self._duplicates = Duplicates()
+        # By topic: each forgets by its own watermark, however far the others have come.
+        self._duplicates = [Duplicates() for _ in FAMILIES]
         self._watermarks = Watermarks(plan.out_of_order_ms)
         self._entities = Entities(plan)
         self._cells = new_cells(1024)
@@ -114,7 +115,7 @@ class Kernel:
 
         chosen = np.flatnonzero(candidate)
         digest = digests(_pick(present, chosen))
-        repeated = self._duplicates.mark(digest, time[chosen], horizon[chosen])
+        repeated = self._duplicates[family].mark(digest, time[chosen], horizon[chosen])
         chosen, digest = chosen[~repeated], digest[~repeated]
         disordered = 0
         if chosen.size:
