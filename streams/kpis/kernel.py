@@ -151,8 +151,9 @@ class Kernel:
             columns.numbers[order],
         )
         self._cells, disordered = fold_chunk(state.rows, state.log, self.plan.program, self._cells, case, records)
-        own_horizon = min(self._watermarks.own) - self.plan.allowed_lateness_ms
-        state.settle(self.plan.program, self._cells, case, own_horizon)
+        # Nothing older is accepted of any topic: of a silent one nothing before what has been sealed.
+        oldest = max(min(self._watermarks.own) - self.plan.allowed_lateness_ms, self._sealed_below)
+        state.settle(self.plan.program, self._cells, case, oldest)
         return int(disordered)
 
     def drain(self) -> list[Partial]:
