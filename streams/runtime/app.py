@@ -10,19 +10,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 import msgspec
 import structlog
 from faust.app.base import BootStrategy
 from faust.types import TP
+from mode import get_logger
 from prometheus_client import CollectorRegistry
 
 from streams.config import Config, load_config
@@ -30,13 +30,14 @@ from streams.errors import DaybookError
 from streams.kpis.book import SeriesBook
 from streams.kpis.kernel import Kernel
 from streams.kpis.plan import Plan
+from streams.kpis.warm import warm
 from streams.runtime.agents import Aggregate, Detect
 from streams.runtime.logs import configure_logging
 from streams.runtime.metrics import Metrics, MetricsServer, serve
 from streams.runtime.outbox import Record
 from streams.runtime.security import client_security
 from streams.runtime.topics import create_topics
-from streams.runtime.transport import ChunkSchema, Position
+from streams.runtime.transport import ChunkSchema, Consumer, Position
 
 log = structlog.get_logger(__name__)
 
@@ -69,9 +70,7 @@ class Reader:
         sources = set.intersection(*(by_topic[topic] for topic in self._aggregate.topics))
         self._aggregate.assigned(sources)
         self._detect.assigned(by_topic[self._detect.topic])
-        log.info(
-            "partitions assigned", sources=sorted(sources), partials=sorted(by_topic[self._detect.topic])
-        )
+        log.info("partitions assigned", sources=sorted(sources), partials=sorted(by_topic[self._detect.topic]))
 
     def wanted(self, tp: TP) -> int | None:
         return self._agent(tp).wanted(tp)
@@ -93,6 +92,7 @@ class DaybookApp(faust.App):
     """A Faust app that publishes what is left before it stops."""
 
     BootStrategy = _BootStrategy
+    logger = get_logger("faust.daybook")
     daybook: Config
     aggregate: Aggregate
     detect: Detect
@@ -105,7 +105,8 @@ class DaybookApp(faust.App):
         worker = self.daybook.worker
         if self.metrics_server is None:
             self.metrics_server = serve(self.metrics.registry, worker.metrics_host, worker.metrics_port)
-        created = await asyncio.to_thread(create_topics, self.daybook)
+        # Both before it joins the group: compiling may keep the interpreter busy for longer than a heartbeat may wait.
+        created, _ = await asyncio.gather(asyncio.to_thread(create_topics, self.daybook), asyncio.to_thread(warm))
         if created:
             log.info("topics created", topics=created)
         await super().on_start()
@@ -142,6 +143,8 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
         table_standby_replicas=1,
         producer_acks=-1,
         producer_max_request_size=LARGEST_REQUEST,
+        # Kafka gets one batch of each partition at a time: a backlog of partials goes in few of them.
+        producer_max_batch_size=1 << 20,
         producer_linger=0.005,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
@@ -159,18 +162,19 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
     app.metrics = Metrics(registry or CollectorRegistry(), config.kpis, _version())
 
     async def send(record: Record) -> Awaitable[object]:
-        return await app.producer.send(
-            record.topic, record.key, record.value, None, None, list(record.headers)
-        )
+        return await app.producer.send(record.topic, record.key, record.value, None, None, list(record.headers))
 
-    app.aggregate = Aggregate(config, lambda p: Kernel(plan, p), lambda: app.consumer, send, app.metrics)
-    app.detect = Detect(
-        config,
-        lambda: SeriesBook(definitions, config.kafka.partitions),
-        lambda: app.consumer,
-        send,
-        app.metrics,
-    )
+    def consumer() -> Consumer:
+        return cast(Consumer, app.consumer)
+
+    def kernel(partition: int) -> Kernel:
+        return Kernel(plan, partition)
+
+    def book() -> SeriesBook:
+        return SeriesBook(definitions, config.kafka.partitions)
+
+    app.aggregate = Aggregate(config, kernel, consumer, send, app.metrics)
+    app.detect = Detect(config, book, consumer, send, app.metrics)
     edition = blake2b(msgspec.msgpack.encode(definitions), digest_size=8).hexdigest()
     app.reader = Reader(app.aggregate, app.detect, edition)
     _register(app)
@@ -191,17 +195,19 @@ def _register(app: DaybookApp) -> None:
         async for chunk in stream:
             await app.detect.take(chunk)
 
-    @app.timer(app.daybook.worker.flush / 1000)
     async def flush() -> None:
         await app.aggregate.flush()
 
-    @app.timer(REFRESH_EVERY)
     async def refresh() -> None:
         await app.detect.refresh()
 
-    @app.on_partitions_revoked.connect
+    app.timer(app.daybook.worker.flush / 1000)(flush)
+    app.timer(REFRESH_EVERY)(refresh)
+
     async def revoked(*_: Any, **__: Any) -> None:
         await app.last_flush()
+
+    app.on_partitions_revoked.connect(revoked, weak=False)
 
 
 def run_worker(config: Config, ready_callback: Callable[[], None] | None = None) -> None:
@@ -277,5 +283,5 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     made = create_app(load_config())
-    sys.modules[__name__].app = made
+    globals()[name] = made
     return made

@@ -41,6 +41,8 @@ def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    # A timer that comes late under load is no news, and it says so each time.
+    logging.getLogger("mode.timers").setLevel(logging.ERROR)
     for name in _OWN:
         logging.getLogger(name).setLevel(level)
     logging.captureWarnings(True)

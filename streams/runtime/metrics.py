@@ -26,6 +26,7 @@ from prometheus_client import (
     GCCollector,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     start_http_server,
 )
 from prometheus_client.core import GaugeMetricFamily
@@ -111,10 +112,9 @@ class Metrics:
     """All metrics of a worker. Raises :class:`ConfigError` where a KPI has the name of one of Daybook's
     own."""
 
-    def __init__(
-        self, registry: CollectorRegistry, kpis: Iterable[KpiDefinition], version: str = "unknown"
-    ) -> None:
+    def __init__(self, registry: CollectorRegistry, kpis: Iterable[KpiDefinition], version: str = "unknown") -> None:
         self.registry = registry
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asked for
 
         def counter(name: str, text: str, labels: Iterable[str] = ()) -> Counter:
             return Counter(f"daybook_{name}", text, tuple(labels), registry=registry)
@@ -128,16 +128,12 @@ class Metrics:
         self.dead_letters = counter("dead_letters", "Records set aside, by reason", ["topic", "code"])
         self.heartbeats = counter("heartbeats", "Heartbeats of sources")
         self.rebuilt = counter("rebuilt_events", "Events read again to rebuild state; counted nowhere else")
-        self.watermark = gauge(
-            "watermark_seconds", "How far event time has come, in epoch seconds", ["partition"]
-        )
+        self.watermark = gauge("watermark_seconds", "How far event time has come, in epoch seconds", ["partition"])
         self.lag = gauge("consumer_lag", "Records not yet read", ["topic", "partition"])
         self.open_cases = gauge("open_cases", "Orders, deliveries and tickets remembered", ["partition"])
         self.series = gauge("series", "KPI series kept")
         self.assigned = gauge("assigned_partitions", "Source partitions this worker owns")
-        self.publish_failures = counter(
-            "publish_failures", "Times that results could not be published in time"
-        )
+        self.publish_failures = counter("publish_failures", "Times that results could not be published in time")
         self.kernel = Histogram(
             "daybook_kernel_seconds",
             "Time to decode and fold one slice of a chunk",
@@ -150,7 +146,7 @@ class Metrics:
         GCCollector(registry=registry)
         self.kpis = KpiCollector(kpis)
         try:
-            registry.register(self.kpis)  # type: ignore[arg-type]
+            registry.register(self.kpis)
         except ValueError as error:
             raise ConfigError(f"kpis: a metric's name is taken: {error}; choose another name") from None
 

@@ -16,26 +16,25 @@ the reasons are in docs/decisions/0002-chunk-transport.md.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import faust
-import numpy as np
-import numpy.typing as npt
 import structlog
-from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import CorruptRecordException, KafkaError
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage
 from faust.types.tuples import Message
+from mode import get_logger
 
-I64 = npt.NDArray[np.int64]
+from streams.runtime.chunks import Chunk, FetchedRecords
 
 log = structlog.get_logger(__name__)
+_FAUST_LOGGER = get_logger("faust.daybook")
+"""Services log every start and stop under the name of their module: these belong to Faust's."""
 
 PARTITION_FETCH_BYTES = 1 << 20
 """Of one partition in one fetch: 1,000 to 10,000 events of usual size."""
@@ -46,29 +45,6 @@ FETCH_WAIT_MS = 100
 """How long the broker may hold a fetch that finds nothing. A client has one fetch under way per broker: a
 partition whose chunk has just been taken waits this long behind the idle ones, so Faust's 1,500 ms would be
 a stall."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Chunk:
-    """What one fetch brought of one partition, in log order.
-
-    It covers the offsets from ``start`` up to, not including, ``end``; there may be fewer records than that,
-    even none, where the log holds transaction markers or has been compacted. ``offsets`` and ``arrivals``
-    (the log's timestamps, epoch ms) are int64, one for each of ``values`` and ``keys``. ``epoch`` counts the
-    seeks of the partition: a chunk of an older epoch was fetched before the last one and is to be ignored.
-    """
-
-    tp: TP
-    epoch: int
-    start: int
-    end: int
-    offsets: I64
-    arrivals: I64
-    values: list[bytes | None]
-    keys: list[bytes | None]
-
-    def __len__(self) -> int:
-        return len(self.values)
 
 
 class Position(NamedTuple):
@@ -97,7 +73,7 @@ class Reader(Protocol):
         """The partitions are read on from there. An offset above the wanted one: the log begins there now."""
 
 
-class ChunkSchema(faust.Schema):  # type: ignore[misc]
+class ChunkSchema(faust.Schema[Any, Any]):
     """Hands a message's value on as it is."""
 
     def loads_key(self, app: Any, message: Message, **_: Any) -> None:
@@ -107,74 +83,11 @@ class ChunkSchema(faust.Schema):  # type: ignore[misc]
         return message.value
 
 
-class ChunkRecords:
-    """Takes the place of aiokafka's ``PartitionRecords`` in a fetch result: all its records are one item."""
-
-    def __init__(self, records: Any, epochs: Mapping[TopicPartition, int]) -> None:
-        self._records, self._epochs = records, epochs
-        self.next_fetch_offset: int = records.next_fetch_offset
-
-    def __iter__(self) -> Iterator[Chunk]:
-        start = self.next_fetch_offset
-        values: list[bytes | None] = []
-        keys: list[bytes | None] = []
-        offsets: list[int] = []
-        stamps: list[int] = []
-        add_value, add_key, add_offset, add_stamp = values.append, keys.append, offsets.append, stamps.append
-        for batch in self._batches(start):
-            # One by one: a list of the rows would keep their parsed headers alive and takes four times as long.
-            for row in batch:
-                add_value(row.value)
-                add_key(row.key)
-                add_offset(row.offset)
-                add_stamp(row.timestamp)
-        if self.next_fetch_offset == start:
-            return
-        skip = 0
-        while skip < len(offsets) and offsets[skip] < start:
-            skip += 1  # a fetch brings the whole batch that its offset lies in
-        tp = self._records._tp
-        yield Chunk(
-            TP(*tp),
-            self._epochs[tp],
-            start,
-            self.next_fetch_offset,
-            np.array(offsets[skip:], np.int64),
-            np.array(stamps[skip:], np.int64),
-            values[skip:],
-            keys[skip:],
-        )
-
-    def _batches(self, start: int) -> Iterator[Any]:
-        """The batches that hold records. Raises ``CorruptRecordException`` when the first one is damaged; a
-        later one ends the iteration, and is fetched again."""
-        stock, batches = self._records, self._records._records
-        while batches.has_next():
-            batch = batches.next_batch()
-            if stock._check_crcs and not batch.validate_crc():
-                if self.next_fetch_offset == start:
-                    raise CorruptRecordException(f"damaged record batch in {stock._tp} at offset {start}")
-                return
-            if not batch.is_control_batch:
-                yield batch
-            self.next_fetch_offset = batch.next_offset
-
-
-class FetchedRecords(OrderedDict[TopicPartition, Any]):
-    """The fetcher's buffer of fetch results, by partition; those of the chunked topics go in as chunks."""
-
-    def __init__(self, topics: frozenset[str], epochs: Mapping[TopicPartition, int]) -> None:
-        super().__init__()
-        self._topics, self._epochs = topics, epochs
-
-    def __setitem__(self, tp: TopicPartition, result: Any) -> None:
-        if tp.topic in self._topics and type(result) is FetchResult:
-            result._partition_records = ChunkRecords(result._partition_records, self._epochs)
-        super().__setitem__(tp, result)
-
-
-class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
+class ConsumerThread(stock.AIOKafkaConsumerThread):
     """The thread that talks to Kafka, with an event loop of its own."""
+
+    consumer: Consumer
+    logger = _FAUST_LOGGER
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -182,7 +95,8 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        # Faust has settings for neither.
+        # Faust has no settings for the last two.
+        consumer._max_partition_fetch_bytes = PARTITION_FETCH_BYTES
         consumer._fetch_max_bytes = FETCH_BYTES
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
@@ -197,10 +111,8 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Seek to the ``wanted`` offsets, or to the log's beginning where that is later or none is wanted."""
         consumer = self._ensure_consumer()
         tps = [TopicPartition(*tp) for tp in wanted]
-        begins, ends, committed = await asyncio.gather(
-            consumer.beginning_offsets(tps),
-            consumer.end_offsets(tps),
-            consumer._coordinator.fetch_committed_offsets(tps),
+        begins, committed = await asyncio.gather(
+            consumer.beginning_offsets(tps), consumer._coordinator.fetch_committed_offsets(tps)
         )
         positions = {}
         for tp, (ours, offset) in zip(tps, wanted.items(), strict=True):
@@ -208,10 +120,8 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
             consumer.seek(tp, start)
             self._epochs[tp] += 1
             note = committed.get(tp)
-            known = note is not None and note.metadata == self.consumer.reader.edition
-            # Beyond the end: the topic has been deleted and made again, its group has not.
-            done = note.offset if known and note.offset <= ends[tp] else 0
-            positions[ours] = Position(start, self._epochs[tp], max(done, 0))
+            known = note is not None and note.metadata == self.consumer.edition
+            positions[ours] = Position(start, self._epochs[tp], note.offset if known else 0)
         return positions
 
     async def seek_stock(self, tps: Iterable[TP]) -> Mapping[TP, int]:
@@ -222,10 +132,8 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def commit_published(self, offsets: Mapping[TP, int]) -> bool:
         consumer = self._ensure_consumer()
-        assigned, edition = consumer.assignment(), self.consumer.reader.edition
-        ours = {
-            TopicPartition(*tp): OffsetAndMetadata(n, edition) for tp, n in offsets.items() if tp in assigned
-        }
+        assigned, edition = consumer.assignment(), self.consumer.edition
+        ours = {TopicPartition(*tp): OffsetAndMetadata(n, edition) for tp, n in offsets.items() if tp in assigned}
         try:
             if ours:
                 await consumer.commit(ours)
@@ -235,13 +143,21 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]
         return len(ours) == len(offsets)
 
 
-class Consumer(stock.Consumer):  # type: ignore[misc]
+class Consumer(stock.Consumer):
     """Faust's consumer, for which a chunk is one message."""
+
+    _thread: ConsumerThread
+    logger = _FAUST_LOGGER
 
     @property
     def reader(self) -> Reader | None:
         """The app's reader; without one nothing is chunked and this is the stock consumer."""
         return getattr(self.app, "reader", None)
+
+    @property
+    def edition(self) -> str:
+        """The reader's."""
+        return self.reader.edition if self.reader is not None else ""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -255,10 +171,11 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             return super()._to_message(tp, record)
         at = float(record.arrivals[-1]) / 1000.0 if len(record) else 0.0
         generation = self.app.consumer_generation_id
-        return ConsumerMessage(
-            *(tp.topic, tp.partition, record.start, at, 0, None, None, record, None, 0, 0, tp),
-            generation_id=generation,
+        message = ConsumerMessage(
+            tp.topic, tp.partition, record.start, at, 0, None, None, None, None, 0, 0, tp, generation_id=generation
         )
+        message.value = record  # type: ignore[assignment]  # ChunkSchema hands it on
+        return message
 
     # A full queue makes the one who delivers wait, and that is enough. Pausing partitions as well, as Faust does,
     # sleeps a second once all of them are paused.
@@ -297,7 +214,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         return done
 
 
-class Transport(stock.Transport):  # type: ignore[misc]
+class Transport(stock.Transport):
     """``daybook://host:port``."""
 
     Consumer = Consumer

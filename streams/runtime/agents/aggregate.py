@@ -17,11 +17,13 @@ from faust.types import TP
 
 from streams.config import Config
 from streams.events.codec import ChunkDecoder, Rejection
-from streams.runtime.agents.source import FAILED, Failure, KernelLike, Poison, SourcePartition
+from streams.runtime.agents.poison import Failure, Poison
+from streams.runtime.agents.source import KernelLike, SourcePartition
+from streams.runtime.chunks import Chunk
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Send, deliver
 from streams.runtime.topics import TopicNames
-from streams.runtime.transport import Chunk, Position
+from streams.runtime.transport import Position
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +65,6 @@ class Aggregate:
         self._clock = clock
         self._partitions: dict[int, SourcePartition] = {}
         self._committed: dict[TP, int] = {}
-        self._since: dict[int, float] = {}
         self._flushing = asyncio.Lock()
 
     # -- where to read ------------------------------------------------------------------------------------------
@@ -97,7 +98,6 @@ class Aggregate:
             *(self._metrics, poison, self._clock),
         )
         self._partitions[number] = partition
-        self._since[number] = self._clock()
         return partition
 
     # -- events in ----------------------------------------------------------------------------------------------
@@ -112,6 +112,8 @@ class Aggregate:
             log.warning("a chunk is missing, reading again", topic=chunk.tp.topic, partition=number)
             await self._rewind([chunk.tp])
             return
+        if (end := self._highwater(chunk.tp)) is not None:
+            partition.ends_at(family, end)
         try:
             for start, stop in partition.slices(family, chunk):
                 partition.fold(family, chunk, start, stop)
@@ -136,7 +138,7 @@ class Aggregate:
         )
         if partition.poison.note(failure):
             place = int((chunk.offsets == failure.first).argmax())
-            rejection = Rejection(reason=str(failure), code=FAILED)
+            rejection = Rejection(reason=str(failure), code="processing_failed")
             partition.set_aside(failure.family, chunk, place, rejection, attempts=2)
         fresh = self._begin(partition.number, partition.poison)
         fresh.letters, fresh.published = partition.letters, partition.published
@@ -173,33 +175,33 @@ class Aggregate:
                 del partition.partials[:partials]
                 if (offsets := partition.settle()) is not None:
                     reached |= {
-                        TP(topic, partition.number): offset
-                        for topic, offset in zip(self.topics, offsets, strict=True)
+                        TP(topic, partition.number): offset for topic, offset in zip(self.topics, offsets, strict=True)
                     }
             news = {tp: offset for tp, offset in reached.items() if self._committed.get(tp) != offset}
             if news and await self._consumer().commit_published(news):
                 self._committed |= news
 
     async def _tend(self, partition: SourcePartition) -> None:
-        """What is due once a second: silent topics, metrics, a seek that did not happen."""
-        consumer = self._consumer()
-
-        def highwater(family: int) -> int | None:
-            try:
-                return consumer.highwater(TP(self.topics[family], partition.number))
-            except Exception:  # not assigned at this moment
-                return None
-
+        """What is due at each flush: silent topics, metrics, a seek that did not happen."""
+        tps = [TP(topic, partition.number) for topic in self.topics]
         if None in partition.next:
-            if self._clock() - self._since[partition.number] > PLACED_WITHIN:
-                self._since[partition.number] = self._clock()
-                await self._rewind([TP(topic, partition.number) for topic in self.topics])
+            if self._clock() - partition.begun > PLACED_WITHIN:
+                partition.begun = self._clock()
+                await self._rewind(tps)
             return
-        partition.mark_idle(highwater, self._idle_after)
+        ends = [self._highwater(tp) for tp in tps]
+        partition.mark_idle(ends, self._idle_after)
         number = str(partition.number)
-        for family, topic in enumerate(self.topics):
-            if (end := highwater(family)) is not None:
-                self._metrics.lag.labels(topic, number).set(max(0, end - (partition.next[family] or 0)))
+        for tp, end, at in zip(tps, ends, partition.next, strict=True):
+            if end is not None:
+                self._metrics.lag.labels(tp.topic, number).set(max(0, end - (at or 0)))
         if (watermark := partition.kernel.watermark) is not None:
             self._metrics.watermark.labels(number).set(watermark / 1000)
         self._metrics.open_cases.labels(number).set(partition.kernel.open_cases)
+
+    def _highwater(self, tp: TP) -> int | None:
+        """The offset after the newest record, as the last fetch told it."""
+        try:
+            return self._consumer().highwater(tp)
+        except AssertionError:  # aiokafka's way to say that the partition is not ours at this moment
+            return None

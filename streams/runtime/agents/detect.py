@@ -21,11 +21,12 @@ from streams.events.codec import Rejection
 from streams.kpis.partials import Partial
 from streams.kpis.values import KpiValue
 from streams.runtime.agents.aggregate import PLACED_WITHIN, ConsumerLike
+from streams.runtime.chunks import Chunk
 from streams.runtime.deadletters import dead_letter
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Record, Send, deliver
 from streams.runtime.topics import TopicNames
-from streams.runtime.transport import Chunk, Position
+from streams.runtime.transport import Position
 
 log = structlog.get_logger(__name__)
 
@@ -174,9 +175,7 @@ class Detect:
 
     def _set_aside(self, partition: SeriesPartition, chunk: Chunk, place: int, rejection: Rejection) -> None:
         offset = int(chunk.offsets[place])
-        log.error(
-            "a partial cannot be applied", partition=partition.number, offset=offset, error=rejection.reason
-        )
+        log.error("a partial cannot be applied", partition=partition.number, offset=offset, error=rejection.reason)
         if offset >= partition.published:
             key, value = chunk.keys[place], chunk.values[place]
             letter = dead_letter(self.topic, partition.number, offset, key, value, rejection)
@@ -260,10 +259,6 @@ class Detect:
 
 
 def _is_news(value: KpiValue, told: KpiValue | None) -> bool:
-    if (
-        told is None
-        or value.end - told.end >= TOLD_AGAIN_MS
-        or (value.start != told.start and not value.rolling)
-    ):
+    if told is None or value.end - told.end >= TOLD_AGAIN_MS or (value.start != told.start and not value.rolling):
         return True
     return msgspec.structs.replace(value, start=told.start, end=told.end) != told

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -15,17 +14,19 @@ from streams.events.types import BusinessEvent
 from streams.kpis.kernel import Outcome
 from streams.kpis.partials import Partial
 from streams.kpis.watermark import FAMILIES
+from streams.runtime.agents.pieces import pieces
+from streams.runtime.agents.poison import Failure, Poison
+from streams.runtime.chunks import Chunk
 from streams.runtime.deadletters import dead_letter
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Record
-from streams.runtime.transport import Chunk, Position
+from streams.runtime.transport import Position
 
 I64 = npt.NDArray[np.int64]
 
-SLICE = 2_000
-"""Events decoded and folded before others get a turn: some 10 ms."""
-
-FAILED = "processing_failed"
+SLICE_SECONDS = 0.01
+"""How long events are decoded and folded before others get a turn."""
+SMALLEST_SLICE, FIRST_SLICE, LARGEST_SLICE = 100, 500, 5_000
 
 
 class KernelLike(Protocol):
@@ -35,52 +36,18 @@ class KernelLike(Protocol):
     def watermark(self) -> int | None: ...
     @property
     def open_cases(self) -> int: ...
-    def process(
-        self, family: int, events: Sequence[BusinessEvent | None], offsets: I64, arrivals: I64
-    ) -> Outcome: ...
+    def process(self, family: int, events: Sequence[BusinessEvent | None], offsets: I64, arrivals: I64) -> Outcome: ...
     def set_idle(self, families: set[int]) -> None: ...
     def drain(self) -> list[Partial]: ...
 
 
-class Failure(Exception):
-    """The kernel failed on these offsets of a topic; its state is undefined now."""
-
-    def __init__(self, family: int, first: int, last: int, error: Exception) -> None:
-        super().__init__(f"{type(error).__name__}: {error}")
-        self.family, self.first, self.last = family, first, last
-
-
-class Poison:
-    """Offsets a kernel has failed on. They outlive the kernel, which is rebuilt without them.
-
-    A slice that failed is first suspected as a whole and taken record by record the next time; the record
-    that fails then is set aside for good.
-    """
-
-    def __init__(self) -> None:
-        self._suspects: list[tuple[int, int, int]] = []
-        self._known: set[tuple[int, int]] = set()
-
-    def note(self, failure: Failure) -> bool:
-        """Take in a failure; whether it was of one record, which is known for bad now."""
-        if failure.first == failure.last:
-            self._known.add((failure.family, failure.first))
-            return True
-        self._suspects.append((failure.family, failure.first, failure.last))
-        return False
-
-    def suspected(self, family: int, first: int, last: int) -> bool:
-        """Whether any of these offsets is to be taken on its own."""
-        return any(f == family and first <= b and a <= last for f, a, b in self._suspects)
-
-    def bad(self, family: int, offset: int) -> bool:
-        """Whether the record is set aside."""
-        return (family, offset) in self._known
-
-
 class SourcePartition:
-    """orders-p, deliveries-p and support-p. ``next`` are the offsets to read on from, ``None`` until
-    placed."""
+    """orders-p, deliveries-p and support-p.
+
+    ``next`` are the offsets to read on from, ``None`` until placed. What is below ``published`` has been
+    published, by this worker or by another one before; reading it again rebuilds state and tells nobody
+    anything.
+    """
 
     def __init__(
         self,
@@ -92,22 +59,24 @@ class SourcePartition:
         poison: Poison,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.number, self.topics, self.kernel = number, tuple(topics), kernel
-        self.poison = poison
+        self.number, self.topics, self.kernel, self.poison = number, tuple(topics), kernel, poison
         self.next: list[int | None] = [None] * len(FAMILIES)
         self.published = [0] * len(FAMILIES)
-        """What is below has been published, by this worker or by another one before."""
         self.letters: list[Record] = []
         """Dead letters not yet acknowledged."""
         self.partials: list[Record] = []
         """Partials not yet acknowledged; see :meth:`settle`."""
+        self.begun = clock()
         self._drained: tuple[int, ...] | None = None
         self._told: dict[str, tuple[int | None, bool]] = {}
         self._epochs = [0] * len(FAMILIES)
         self._decoders = decoders
         self._metrics = metrics
         self._clock = clock
-        self._heard = [clock()] * len(FAMILIES)
+        self._heard = [self.begun] * len(FAMILIES)
+        self._slice = FIRST_SLICE
+
+    # -- where it stands ----------------------------------------------------------------------------------------
 
     def place(self, family: int, position: Position) -> bool:
         """Read a topic on from there. False where records were lost: the log begins later than was wanted."""
@@ -116,6 +85,12 @@ class SourcePartition:
         self.published[family] = max(self.published[family], position.committed)
         self.next[family] = max(position.offset, wanted or 0)
         return wanted is None or position.offset <= wanted
+
+    def ends_at(self, family: int, end: int) -> None:
+        """The topic's log ends there. Where more was published, the topic was deleted and made again while
+        its group was not: then nothing of it was."""
+        if end < self.published[family]:
+            self.published[family] = 0
 
     def expects(self, family: int, chunk: Chunk) -> bool:
         """Whether the chunk was fetched since the last seek, so that it follows what has been read."""
@@ -129,19 +104,23 @@ class SourcePartition:
 
     @property
     def rereading(self) -> bool:
-        """Whether all that has been read so far was published before."""
-        return all(at is None or at <= done for at, done in zip(self.next, self.published, strict=True))
+        """Whether something was published, and nothing beyond it has been read."""
+        return any(self.published) and all(
+            at is None or at <= done for at, done in zip(self.next, self.published, strict=True)
+        )
+
+    # -- events in ----------------------------------------------------------------------------------------------
 
     def slices(self, family: int, chunk: Chunk) -> Iterator[tuple[int, int]]:
         """The parts to fold one after the other, as places in the chunk; what has been read already is left
         out."""
         offsets = chunk.offsets
         at = int(np.searchsorted(offsets, self.next[family] or 0))
-        done = int(np.searchsorted(offsets, self.published[family]))
+        new = int(np.searchsorted(offsets, self.published[family]))
         while at < len(chunk):
-            stop = min(at + SLICE, len(chunk))
-            if at < done < stop:
-                stop = done  # read again and new are counted apart
+            stop = min(at + self._slice, len(chunk))
+            if at < new < stop:
+                stop = new
             if self.poison.suspected(family, int(offsets[at]), int(offsets[stop - 1])):
                 stop = at + 1
             yield at, stop
@@ -150,23 +129,23 @@ class SourcePartition:
     def fold(self, family: int, chunk: Chunk, start: int, stop: int) -> None:
         """Decode and fold a part of a chunk. Raises :class:`Failure` where the kernel fails."""
         offsets = chunk.offsets[start:stop]
-        values = chunk.values[start:stop]
-        if stop - start == 1 and self.poison.bad(family, int(offsets[0])):
-            self.next[family] = int(offsets[0]) + 1
+        first, last = int(offsets[0]), int(offsets[-1])
+        if first == last and self.poison.bad(family, first):
+            self.next[family] = last + 1
             return
         began = time.perf_counter()
         try:
-            events, rejected = self._decoders[family].decode_chunk(values)
+            events, rejected = self._decoders[family].decode_chunk(chunk.values[start:stop])
             outcome = self.kernel.process(family, events, offsets, chunk.arrivals[start:stop])
         except Exception as error:
-            raise Failure(family, int(offsets[0]), int(offsets[-1]), error) from error
-        self._metrics.kernel.observe(time.perf_counter() - began)
-        self.next[family] = int(offsets[-1]) + 1
+            raise Failure(family, first, last, error) from error
+        self._adapt(stop - start, time.perf_counter() - began)
+        self.next[family] = last + 1
         self._heard[family] = self._clock()
-        if offsets[0] < self.published[family]:
-            self._metrics.rebuilt.inc(len(offsets))
+        if first < self.published[family]:
+            self._metrics.rebuilt.inc(stop - start)
             return
-        self._count(family, len(offsets), outcome)
+        self._count(family, stop - start, outcome)
         for place, rejection in (*rejected, *outcome.rejected):
             self.set_aside(family, chunk, start + place, rejection)
 
@@ -174,37 +153,52 @@ class SourcePartition:
         """The chunk has been folded; it may end with offsets that hold no record."""
         self.next[family] = max(self.next[family] or 0, chunk.end)
 
-    def set_aside(
-        self, family: int, chunk: Chunk, place: int, rejection: Rejection, attempts: int = 1
-    ) -> None:
-        """Let a record be a dead letter."""
-        topic = self.topics[family]
+    def set_aside(self, family: int, chunk: Chunk, place: int, rejection: Rejection, attempts: int = 1) -> None:
+        """Make a dead letter of a record."""
+        topic, offset = self.topics[family], int(chunk.offsets[place])
         key, value = chunk.keys[place], chunk.values[place]
-        offset = int(chunk.offsets[place])
-        self.letters.append(dead_letter(topic, self.number, offset, key, value, rejection, attempts=attempts))
+        letter = dead_letter(topic, self.number, offset, key, value, rejection, attempts=attempts)
+        self.letters.append(letter)
         self._metrics.dead_letters.labels(topic, rejection.code).inc()
 
-    def mark_idle(self, highwater: Callable[[int], int | None], idle_after: float) -> None:
-        """Tell the kernel which topics are silent: read to their end, and nothing new for ``idle_after``
+    def mark_idle(self, ends: Sequence[int | None], idle_after: float) -> None:
+        """Tell the kernel which topics are silent: read to their ends, and nothing new for ``idle_after``
         seconds."""
         now = self._clock()
-        silent = {
-            family
-            for family, at in enumerate(self.next)
-            if at is not None
-            and (end := highwater(family)) is not None
-            and at >= end
-            and now - self._heard[family] >= idle_after
-        }
+        silent: set[int] = set()
+        for family, (at, end) in enumerate(zip(self.next, ends, strict=True)):
+            if at is not None and end is not None:
+                self.ends_at(family, end)
+                if at >= end and now - self._heard[family] >= idle_after:
+                    silent.add(family)
         self.kernel.set_idle(silent)
+
+    def _adapt(self, events: int, took: float) -> None:
+        self._metrics.kernel.observe(took)
+        if events >= SMALLEST_SLICE:
+            fitting = int(events * SLICE_SECONDS / max(took, 1e-6))
+            self._slice = min(max((self._slice + fitting) // 2, SMALLEST_SLICE), LARGEST_SLICE)
+
+    def _count(self, family: int, records: int, outcome: Outcome) -> None:
+        metrics = self._metrics
+        metrics.events.labels(self.topics[family]).inc(records - outcome.heartbeats)
+        for counter, count in (
+            (metrics.late, outcome.late),
+            (metrics.duplicates, outcome.duplicates),
+            (metrics.heartbeats, outcome.heartbeats),
+        ):
+            if count:
+                counter.inc(count)
+
+    # -- results out --------------------------------------------------------------------------------------------
 
     def drain(self, topic: str, pane_ms: int) -> None:
         """Take what has changed out of the kernel, as partials for ``topic``.
 
-        What another worker has published before is let go. Until all three topics have come as far as that,
-        nothing is taken: the kernel keeps it.
+        What was published before is let go. Until all three topics have come as far as that, nothing is
+        taken: the kernel keeps it. A partial that says nothing new of a KPI, in panes, is left out.
         """
-        if self.rereading:
+        if self.rereading and self.rebuilding:
             self.kernel.drain()
         elif not self.rebuilding:
             self._drained = tuple(at or 0 for at in self.next)
@@ -221,32 +215,3 @@ class SourcePartition:
         if reached is not None:
             self.published = [max(new, old) for new, old in zip(reached, self.published, strict=True)]
         return reached
-
-    def _count(self, family: int, records: int, outcome: Outcome) -> None:
-        metrics = self._metrics
-        metrics.events.labels(self.topics[family]).inc(records - outcome.heartbeats)
-        for counter, count in (
-            (metrics.late, outcome.late),
-            (metrics.duplicates, outcome.duplicates),
-            (metrics.heartbeats, outcome.heartbeats),
-        ):
-            if count:
-                counter.inc(count)
-
-
-CELLS_PER_PARTIAL = 4_000
-CELL_BYTES = 40
-
-
-def pieces(partial: Partial) -> Iterator[Partial]:
-    """A partial cut so that its reader is never busy for long. Only the last piece has the watermark: what
-    it closes must not miss the cells before it."""
-    step = CELLS_PER_PARTIAL * CELL_BYTES
-    for start in range(0, len(partial.cells) - step, step):
-        cells = partial.cells[start : start + step]
-        yield msgspec.structs.replace(partial, cells=cells, watermark=None, idle=False)
-    yield msgspec.structs.replace(partial, cells=partial.cells[_last(len(partial.cells), step) :])
-
-
-def _last(size: int, step: int) -> int:
-    return (size - 1) // step * step if size > step else 0
