@@ -30,6 +30,9 @@ ENCODED = pl.Schema(
 )
 """The columns of encoded events; sorted by the first three, they are in the order they are sent."""
 
+PIECE_EVENTS = 5_000
+"""So many events stand in memory as objects at once; one may be an order of a thousand lines."""
+
 
 class Converter:
     """Turns rows into events and tells the report of each row what became of it.
@@ -51,9 +54,10 @@ class Converter:
         used = [frame.clear()[ROW]]
         drafts = Drafter(self._mapping, self._latest, losses).drafts(frame)
         for number, (rule, draft) in enumerate(zip(self._mapping.rules, drafts, strict=True)):
-            encoded, rows = self._encode(number, rule, draft, losses)
-            used.append(rows)
-            yield encoded
+            for piece in draft.iter_slices(PIECE_EVENTS):
+                encoded, rows = self._encode(number, rule, piece, losses)
+                used.append(rows)
+                yield encoded
         distinct = pl.concat(used).unique()
         self._report.used += len(distinct)
         losses.settle(frame.filter(~pl.col(ROW).is_in(distinct.implode()))[ROW])
@@ -93,12 +97,13 @@ class Converter:
             schema=ENCODED,
         )
         if rejections:
-            for place, rejection in rejections:
-                # Up to the value in it, so that equal mistakes are counted together.
-                reason = rejection.reason.partition(", got ")[0]
-                losses.add(rule.type, reason, draft[ROWS][place], 1)
+            # Up to the value in it, so that equal mistakes are counted together.
+            reasons = pl.Series([rejection.reason.partition(", got ")[0] for _, rejection in rejections])
+            places = pl.Series([place for place, _ in rejections], dtype=pl.UInt32)
+            for (reason,), lost in draft[places].group_by(reasons.alias("reason"), maintain_order=True):
+                losses.add(rule.type, str(reason), lost[ROWS].explode(), len(lost))
             accepted = pl.Series([True] * len(draft), dtype=pl.Boolean)
-            accepted.scatter([place for place, _ in rejections], False)
+            accepted.scatter(places, False)
             encoded, draft = encoded.filter(accepted), draft.filter(accepted)
         return encoded, draft[ROWS].explode()
 

@@ -16,7 +16,7 @@ from streams.errors import MappingError
 from streams.ingest.imports.mapping import Change
 from streams.ingest.imports.reader import ROW
 
-WHOLE_ROWS = 2_000_000
+WHOLE_ROWS = 500_000
 """So many rows are held in memory at once."""
 
 

@@ -58,31 +58,36 @@ class Stream:
         self._report = report
 
     def batches(self, events: Iterable[Encoded], closing: Callable[[int], int]) -> Iterator[list[Record]]:
-        """Batches of records. ``closing`` gives the last heartbeat's time from the last event's."""
+        """Batches of records. ``closing`` gives the last heartbeat's time from the last event's.
+
+        The report counts what was handed out when the last batch was.
+        """
         batch: list[Record] = []
         report = self._report
+        sent = dict.fromkeys(self._types, 0)
         seen: set[str] = set()
         since = BEAT_EVENTS
-        for event in events:
-            rule = event.rule
-            if event.time != report.last_time:
+        for time, row, rule, key, id_, value in events:
+            type_ = self._types[rule]
+            if time != report.last_time:
                 seen.clear()
-                report.last_time = event.time
-            if event.id in seen:
-                report.leave_out(self._types[rule], "the same event twice", [event.row], 1)
+                report.last_time = time
+            if id_ in seen:
+                report.leave_out(type_, "the same event twice", [row], 1)
                 continue
-            seen.add(event.id)
+            seen.add(id_)
             if report.first_time is None:
-                report.first_time = event.time
+                report.first_time = time
             if since == BEAT_EVENTS:
                 since = 0
-                batch += self._heartbeats(event.time)
+                batch += self._heartbeats(time)
             since += 1
-            batch.append(Record(self._families[rule], None, event.key.encode(), event.value, event.time))
-            report.sent[self._types[rule]] = report.sent.get(self._types[rule], 0) + 1
+            batch.append(Record(self._families[rule], None, key.encode(), value, time))
+            sent[type_] += 1
             if len(batch) >= BATCH_EVENTS:
                 yield batch
                 batch = []
+        report.sent = {type_: count for type_, count in sent.items() if count}
         if report.last_time is not None:
             report.closed_until = closing(report.last_time)
             batch += self._heartbeats(report.closed_until)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 
@@ -17,15 +16,8 @@ RUN_EVENTS = 250_000
 _READ_AHEAD = 2_000
 
 
-class Encoded(NamedTuple):
-    """One event on its way: its time (epoch ms), row and rule, which order it, then key, id and value."""
-
-    time: int
-    row: int
-    rule: int
-    key: str
-    id: str
-    value: bytes
+Encoded = tuple[int, int, int, str, str, bytes]
+"""One event on its way: its time (epoch ms), row and rule, which order it, then key, id and value."""
 
 
 class Spool:
@@ -53,7 +45,7 @@ class Spool:
 
     def __iter__(self) -> Iterator[Encoded]:
         if not self._runs:
-            yield from map(Encoded._make, self._sorted().iter_rows())
+            yield from self._sorted().iter_rows()
             return
         if self._count:
             self._write()
@@ -74,5 +66,5 @@ class Spool:
 def _read(run: Path) -> Iterator[Encoded]:
     frame, at = pl.scan_ipc(run), 0
     while len(batch := frame.slice(at, _READ_AHEAD).collect()):
-        yield from map(Encoded._make, batch.iter_rows())
+        yield from batch.iter_rows()
         at += _READ_AHEAD
