@@ -1,10 +1,15 @@
-"""What all tests share."""
+"""What all tests share.
+
+Warnings are errors here. kafka-python gives one when it is imported, as it reads its message schemas with a
+function of the standard library that is on its way out: so it is imported once, before the rule applies.
+"""
 
 from __future__ import annotations
 
-import pytest
+import warnings
 
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", r"(read|open)_text is deprecated", DeprecationWarning)
+    import kafka
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Warnings are errors, but not this one of kafka-python, which reads its message schemas when imported."""
-    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+__all__ = ["kafka"]

@@ -17,6 +17,7 @@ from streams.errors import BrokerError
 from streams.events.codec import HEADERS
 from streams.runtime.client_errors import brief, broker_errors
 from streams.runtime.partitions import partition_of
+from streams.runtime.ports import require_reachable
 from streams.runtime.security import client_security
 from streams.runtime.topics import MAX_EVENT_BYTES
 
@@ -42,6 +43,7 @@ class BulkProducer:
         """Connect. ``settings`` go to ``AIOKafkaProducer``, over ours. Raises :class:`BrokerError` when no
         broker answers."""
         self._bootstrap = config.kafka.bootstrap
+        require_reachable(self._bootstrap)
         self._settings: dict[str, Any] = {
             "bootstrap_servers": self._bootstrap,
             "client_id": "daybook-bulk",

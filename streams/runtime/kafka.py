@@ -79,9 +79,7 @@ class ApacheKafka(BrokerProcess):
         command += ["-t", _CLUSTER_ID, "-c", str(self._properties)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise BrokerError(
-                f"{logs}: Kafka cannot use this folder: {_last_line(done.stderr or done.stdout)}"
-            )
+            raise BrokerError(f"{logs}: Kafka cannot use this folder: {_last_line(done.stderr or done.stdout)}")
 
 
 def fetch_jars(pom: Path = _DEPLOY / "pom.xml") -> Path:
@@ -90,9 +88,7 @@ def fetch_jars(pom: Path = _DEPLOY / "pom.xml") -> Path:
     Raises :class:`BrokerError` where the pom, Maven or Java is missing, or Maven fails.
     """
     if not pom.exists():
-        raise BrokerError(
-            f"{pom}: missing; Apache Kafka is started from a checkout of the project, not from a wheel"
-        )
+        raise BrokerError(f"{pom}: missing; Apache Kafka is started from a checkout of the project, not from a wheel")
     target, jars = pom.parent / "target", pom.parent / "target" / "jars"
     stamp, wanted = target / "jars.complete", hashlib.sha256(pom.read_bytes()).hexdigest()
     target.mkdir(exist_ok=True)
@@ -114,9 +110,7 @@ def _run_maven(pom: Path) -> None:
             "the embedded broker"
         )
     require_java()
-    done = subprocess.run(
-        [maven, "-q", "-B", "-f", str(pom), "package"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([maven, "-q", "-B", "-f", str(pom), "package"], capture_output=True, text=True, check=False)
     if done.returncode:
         errors = [line[8:] for line in done.stdout.splitlines() if line.startswith("[ERROR] ")]
         why = errors[0] if errors else _last_line(done.stderr)

@@ -15,6 +15,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from streams.errors import BrokerError
 from streams.runtime.client_errors import broker_errors
+from streams.runtime.ports import require_reachable
 from streams.runtime.security import client_security
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 _WAIT_S = 10.0
 
 
-def offset_ranges(
-    config: Config, partitions: Iterable[TopicPartition]
-) -> dict[TopicPartition, tuple[int, int]]:
+def offset_ranges(config: Config, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
     """The first offset kept and the offset after the last record, for each of ``partitions``.
 
     Raises :class:`BrokerError` when the broker does not answer within ten seconds.
@@ -33,6 +32,7 @@ def offset_ranges(
     partitions = list(partitions)
     if not partitions:
         return {}
+    require_reachable(config.kafka.bootstrap)
     with broker_errors(config.kafka.bootstrap):
         consumer = KafkaConsumer(
             bootstrap_servers=config.kafka.bootstrap.split(","),

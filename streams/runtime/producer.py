@@ -17,6 +17,7 @@ from streams.events.times import format_time
 from streams.events.types import SourceHeartbeat
 from streams.runtime.client_errors import broker_errors
 from streams.runtime.partitions import KeyPartitioner
+from streams.runtime.ports import require_reachable
 from streams.runtime.security import client_security
 from streams.runtime.topics import MAX_EVENT_BYTES
 
@@ -61,6 +62,7 @@ def open_producer(config: Config, **settings: Any) -> Any:
         "max_in_flight_requests_per_connection": 1,
         "bootstrap_timeout_ms": 10_000,
     }
+    require_reachable(config.kafka.bootstrap)
     with broker_errors(config.kafka.bootstrap):
         return KafkaProducer(**ours | client_security(config, "kafka-python") | settings)
 
@@ -78,7 +80,5 @@ def send_heartbeats(producer: Producer, names: TopicNames, partitions: int, time
             # duplicates.
             mark = f"heartbeat-{family}-{partition}-{time_ms}"
             event = SourceHeartbeat(id=mark, source=source, time=at, subject=source)
-            producer.send(
-                topic, value=encode(event), key=source.encode(), headers=HEADERS, partition=partition
-            )
+            producer.send(topic, value=encode(event), key=source.encode(), headers=HEADERS, partition=partition)
     return len(names.events) * partitions

@@ -51,7 +51,7 @@ class BrokerProcess:
             is_ready=lambda: answers(self.bootstrap, cluster_id),
             essential=True,
             log=log,
-            ready_within=30.0,
+            ready_within=60.0,
             stop_within=15.0,
         )
 
@@ -65,7 +65,7 @@ class BrokerProcess:
         """The broker's process id while it runs."""
         return self.part.pid
 
-    def start(self, timeout: float = 30.0) -> Self:
+    def start(self, timeout: float = 60.0) -> Self:
         """Start it and return once it has answered a metadata request.
 
         Raises :class:`BrokerError` when the port is in use, or the broker ends or does not answer within

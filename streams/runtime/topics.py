@@ -15,6 +15,7 @@ from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, 
 from streams.errors import BrokerError, ConfigError
 from streams.runtime.client_errors import broker_errors
 from streams.runtime.offsets import offset_ranges
+from streams.runtime.ports import require_reachable
 from streams.runtime.security import client_security
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ class TopicInfo:
 def admin(config: Config) -> Iterator[Any]:
     """A ``KafkaAdminClient`` on the configured broker, closed at the end; Kafka's errors become
     :class:`BrokerError`."""
+    require_reachable(config.kafka.bootstrap)
     with broker_errors(config.kafka.bootstrap):
         client = KafkaAdminClient(
             bootstrap_servers=config.kafka.bootstrap.split(","),
@@ -197,9 +199,7 @@ def describe_topics(config: Config) -> list[TopicInfo]:
         counts = _partition_counts(client, list(topic_layout(config)))
         wanted = [ConfigResource(ConfigResourceType.TOPIC, name) for name in counts]
         kept = client.describe_configs(wanted).get("topic", {})
-    ranges = offset_ranges(
-        config, [TopicPartition(name, at) for name, count in counts.items() for at in range(count)]
-    )
+    ranges = offset_ranges(config, [TopicPartition(name, at) for name, count in counts.items() for at in range(count)])
     return [
         TopicInfo(
             name,
@@ -264,9 +264,7 @@ def _partition_counts(client: Any, names: list[str]) -> dict[str, int]:
 
 
 def _check_copartitioned(names: TopicNames, counts: dict[str, int], expected: int) -> None:
-    wrong = {
-        name: counts[name] for name in (*names.events, names.state) if counts.get(name, expected) != expected
-    }
+    wrong = {name: counts[name] for name in (*names.events, names.state) if counts.get(name, expected) != expected}
     if not wrong:
         return
     found = ", ".join(f"{name} has {count}" for name, count in wrong.items())

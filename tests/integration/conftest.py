@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.config import Config, load_config
 from streams.runtime.broker import EmbeddedBroker
 from streams.runtime.kafka import ApacheKafka, fetch_jars
 from streams.runtime.ports import next_free
@@ -74,3 +75,15 @@ def kafka_jars() -> Path:
 def namespace() -> str:
     """A namespace no other test has."""
     return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def config(broker: BrokerProcess, namespace: str, tmp_path: Path) -> Config:
+    """The default configuration on the running broker, under the test's namespace, in a folder of its own."""
+    return config_on(broker, namespace, tmp_path / "daybook")
+
+
+def config_on(broker: BrokerProcess, namespace: str, data_dir: Path | None = None) -> Config:
+    """The default configuration on a broker."""
+    env = {"DAYBOOK_BOOTSTRAP": broker.bootstrap, "DAYBOOK_NAMESPACE": namespace}
+    return load_config(env=env if data_dir is None else env | {"DAYBOOK_DATA_DIR": str(data_dir)})
