@@ -146,7 +146,7 @@ class ImportReport:
         table.add_row("  gave events", f"{self.used:,}")
         for reason, tally in _by_count(self.skipped):
             table.add_row("  skipped", f"{tally.count:,}", f"{reason} ({self._where(tally)})")
-        table.add_row("events sent", f"{self.events:,}", self._rate())
+        table.add_row("events", f"{self.events:,}", self._rate())
         for type_, count in sorted(self.sent.items()):
             table.add_row(f"  {type_}", f"{count:,}")
         for (type_, reason), tally in _by_count(self.left_out):
