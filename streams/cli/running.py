@@ -189,5 +189,8 @@ class Run:
         return [line for at, line in self._notices if now - at < NOTICE_FOR]
 
     def _footer(self) -> list[str]:
-        states = (f"{part.name} {self._supervisor.state(part)}" for part in self._supervisor.parts)
-        return [f"{' · '.join(states)} · logs in {self._folder / 'logs'} · Ctrl-C stops everything"]
+        states: dict[str, list[str]] = {}
+        for part in self._supervisor.parts:
+            states.setdefault(self._supervisor.state(part), []).append(part.name)
+        told = "; ".join(f"{', '.join(names)} {state}" for state, names in states.items())
+        return [f"Ctrl-C stops everything · {told} · logs: {self._folder / 'logs'}"]
