@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from faust.types import TP
 
 from streams.config import Config
 from streams.events.codec import ChunkDecoder, Rejection
+from streams.runtime.agents.consumer import PLACED_WITHIN, ConsumerLike, highwater
 from streams.runtime.agents.poison import Failure, Poison
 from streams.runtime.agents.source import KernelLike, SourcePartition
 from streams.runtime.chunks import Chunk
@@ -27,18 +27,8 @@ from streams.runtime.transport import Position
 
 log = structlog.get_logger(__name__)
 
-PLACED_WITHIN = 10.0
-"""Seconds after which a partition that has not been told where to read on is placed again."""
 MOST_LETTERS = 1_000
 """Dead letters that wait for the next flush; more of them bring it forward."""
-
-
-class ConsumerLike(Protocol):
-    """What is used of a :class:`~streams.runtime.transport.Consumer`."""
-
-    async def rewind(self, tps: Iterable[TP]) -> dict[TP, int]: ...
-    async def commit_published(self, offsets: Mapping[TP, int]) -> bool: ...
-    def highwater(self, tp: TP) -> int | None: ...
 
 
 class Aggregate:
@@ -112,7 +102,7 @@ class Aggregate:
             log.warning("a chunk is missing, reading again", topic=chunk.tp.topic, partition=number)
             await self._rewind([chunk.tp])
             return
-        if (end := self._highwater(chunk.tp)) is not None:
+        if (end := highwater(self._consumer(), chunk.tp)) is not None:
             partition.ends_at(family, end)
         try:
             for start, stop in partition.slices(family, chunk):
@@ -189,7 +179,7 @@ class Aggregate:
                 partition.begun = self._clock()
                 await self._rewind(tps)
             return
-        ends = [self._highwater(tp) for tp in tps]
+        ends = [highwater(self._consumer(), tp) for tp in tps]
         partition.mark_idle(ends, self._idle_after)
         number = str(partition.number)
         for tp, end, at in zip(tps, ends, partition.next, strict=True):
@@ -198,10 +188,3 @@ class Aggregate:
         if (watermark := partition.kernel.watermark) is not None:
             self._metrics.watermark.labels(number).set(watermark / 1000)
         self._metrics.open_cases.labels(number).set(partition.kernel.open_cases)
-
-    def _highwater(self, tp: TP) -> int | None:
-        """The offset after the newest record, as the last fetch told it."""
-        try:
-            return self._consumer().highwater(tp)
-        except AssertionError:  # aiokafka's way to say that the partition is not ours at this moment
-            return None

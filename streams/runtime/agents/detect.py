@@ -20,7 +20,7 @@ from streams.errors import ContractError
 from streams.events.codec import Rejection
 from streams.kpis.partials import Partial
 from streams.kpis.values import KpiValue
-from streams.runtime.agents.aggregate import PLACED_WITHIN, ConsumerLike
+from streams.runtime.agents.consumer import PLACED_WITHIN, ConsumerLike, highwater
 from streams.runtime.chunks import Chunk
 from streams.runtime.deadletters import dead_letter
 from streams.runtime.metrics import Metrics
@@ -61,9 +61,11 @@ class SeriesPartition:
         self.touched: set[str] = set()
         """KPIs with news since their values were last computed."""
         self.news: list[Record] = []
-        """Final and corrected values and dead letters, not yet acknowledged."""
+        """Final and corrected values not yet acknowledged."""
         self.reached: int | None = None
         """Where those come from: everything below."""
+        self.letters: list[Record] = []
+        """Dead letters not yet acknowledged."""
         self.due = False
         """Whether the book may have final values that were not asked for."""
         self.placed_at = now
@@ -144,6 +146,9 @@ class Detect:
             log.warning("a chunk is missing, reading again", topic=chunk.tp.topic, partition=partition.number)
             await self._rewind(chunk.tp)
             return
+        end = highwater(self._consumer(), chunk.tp)
+        if end is not None and end < partition.published:
+            partition.published = 0  # the topic was deleted and made again, its group was not
         cells = 0
         for place, offset in enumerate(chunk.offsets.tolist()):
             if offset < partition.next:
@@ -179,7 +184,7 @@ class Detect:
         if offset >= partition.published:
             key, value = chunk.keys[place], chunk.values[place]
             letter = dead_letter(self.topic, partition.number, offset, key, value, rejection)
-            partition.news.append(letter)
+            partition.letters.append(letter)
             self._metrics.dead_letters.labels(self.topic, rejection.code).inc()
 
     # -- values out ---------------------------------------------------------------------------------------------
@@ -211,8 +216,8 @@ class Detect:
 
     async def _publish(self) -> None:
         partitions = list(self._partitions.values())
-        counts = [(partition, len(partition.news), partition.reached) for partition in partitions]
-        records = [record for partition in partitions for record in partition.news]
+        counts = [(p, len(p.letters), len(p.news), p.reached) for p in partitions]
+        records = [record for p in partitions for record in (*p.letters, *p.news)]
         due = self._clock() - self._told_at >= self._told_every
         told = dict(self._changed()) if due else {}
         try:
@@ -227,8 +232,9 @@ class Detect:
             self._told_at = self._clock()
             self._fresh.clear()
         reached: dict[TP, int] = {}
-        for partition, count, offset in counts:
-            del partition.news[:count]
+        for partition, letters, news, offset in counts:
+            del partition.letters[:letters]
+            del partition.news[:news]
             tp = TP(self.topic, partition.number)
             if offset is not None and self._committed.get(tp) != offset:
                 partition.published = max(partition.published, offset)
