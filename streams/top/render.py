@@ -27,12 +27,12 @@ _COLOURS = {1: "green", 0: "", -1: "red"}
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands above the table: ``clock`` (local time as text), the event time's ``behind`` in ms if
-    known, and short notes, the worst first."""
+    """What stands above the table: local time and event time as texts, short notes, and warnings of a line
+    each."""
 
     title: str
     clock: str = ""
-    behind: int | None = None
+    event_time: str = ""
     notes: Sequence[str] = ()
     warnings: Sequence[str] = ()
 
@@ -179,11 +179,9 @@ def _goal(row: Row, currency: str, wide: bool) -> Text:
 def _header(header: Header) -> list[Text]:
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(header.title, style="bold")
-    parts = [header.clock] if header.clock else []
-    if header.behind is not None:
-        parts.append(f"event time {units.age(header.behind)} behind")
-    for part in [*parts, *header.notes]:
-        line.append(f"  {part}", style="dim")
+    for part in (header.clock, header.event_time, *header.notes):
+        if part:
+            line.append(f"  {part}", style="dim")
     lines = [line]
     lines += [Text(f"! {text}", style="yellow", no_wrap=True, overflow="ellipsis") for text in header.warnings]
     return lines

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from streams.top import units
-from streams.top.board import Board
+from streams.top.board import DAY_MS, Board
 from streams.top.catalog import Catalog
 from streams.top.feed import KpiFeed
 from streams.top.render import Header, Screen
@@ -42,13 +42,23 @@ class View:
     def __post_init__(self) -> None:
         self._zone = ZoneInfo(self.timezone)
 
+    def _event_time(self) -> str:
+        """How far event time has come: how far behind, or where it stands where that is days ago."""
+        behind = self.behind()
+        if behind is None:
+            return ""
+        if behind < 2 * DAY_MS:
+            return f"event time {units.age(behind)} behind"
+        at = datetime.now(self._zone) - timedelta(milliseconds=behind)
+        return f"event time {at:%d %b %Y}"
+
     def screen(self, *, whole: bool = False) -> Screen:
         """The picture as of now."""
         business = f"Daybook · {self.catalog.business}" if self.catalog.business else "Daybook"
         header = Header(
             business,
             datetime.now(self._zone).strftime("%a %d %b %H:%M:%S"),
-            self.behind(),
+            self._event_time(),
             self.notes(),
             self.warnings(),
         )

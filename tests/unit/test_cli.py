@@ -22,9 +22,6 @@ from streams.errors import BrokerError
 from streams.runtime.instance import Instance, announce, claimed
 from streams.runtime.ports import next_free
 
-# kafka-python reads its schemas in a way that importlib.resources would rather not see.
-pytestmark = pytest.mark.filterwarnings("ignore:(read|open)_text is deprecated:DeprecationWarning")
-
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[2]
 

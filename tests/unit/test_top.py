@@ -14,6 +14,7 @@ from streams.top.board import Board, Grains, Window, comparable
 from streams.top.catalog import Catalog, Goal, Kpi
 from streams.top.render import Header, Screen
 from streams.top.rows import SLICES_SHOWN, Choice, Row, build
+from streams.top.screen import View
 from streams.top.spark import spark
 
 HOUR = 3_600_000
@@ -328,7 +329,7 @@ def picture(width: int, height: int = 40, rows: int = 30, whole: bool = False) -
             board.apply(kpi_value(f"kpi_{n:02}", 12345678.0, unit="money", stat=stat, rolling=True))
     file = io.StringIO()
     console = Console(file=file, width=width, height=height, force_terminal=True, color_system=None)
-    header = Header("Daybook · Acme", "12:00:00", 5000, ["3 late"], ["the worker is starting again"])
+    header = Header("Daybook · Acme", "12:00:00", "event time 5 s behind", ["3 late"], ["the worker is starting again"])
     console.print(Screen(header, build(board, catalog, Choice()), catalog, footer=["broker running"], whole=whole))
     return file.getvalue()
 
@@ -357,6 +358,17 @@ def test_printed_once_nothing_is_left_out() -> None:
     text = picture(100, height=10, whole=True)
     assert text.count("median") == text.count("p90") == 30
     assert "more rows" not in text
+
+
+@pytest.mark.parametrize(
+    ("behind", "text"),
+    [(12_000, "event time 12 s behind"), (3 * 3_600_000, "event time 3 h behind"), (10 * DAY, "event time ")],
+)
+def test_event_time_is_told_by_its_distance_or_by_its_date_where_that_is_long_ago(behind: int, text: str) -> None:
+    view = View(Board(), Catalog(), Choice(), "Europe/Berlin", behind=lambda: behind)
+    told = view.screen().header.event_time
+    assert told.startswith(text)
+    assert ("behind" in told) == (behind < 2 * DAY)
 
 
 def test_an_empty_board_says_so() -> None:
