@@ -7,119 +7,28 @@ Integers (counts, sums, both sides of a ratio, levels) must be equal; a quantile
 
 from __future__ import annotations
 
-import random
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
-from zlib import crc32
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
-import numpy as np
 import pytest
 
-from streams.config import Config, load_config
-from streams.events.codec import ChunkDecoder
-from streams.ingest.imports import ImportReport, Record, load_mapping, run_import
-from streams.kpis.book import SeriesBook
-from streams.kpis.kernel import Kernel
-from streams.kpis.partials import Partial
-from streams.kpis.plan import Plan
-from streams.kpis.values import KpiValue
+from streams.ingest.imports import Record
+from tests.support.real_data import (
+    DATA,
+    Imported,
+    by_local_time,
+    configured,
+    import_whole,
+    imported,
+    needs_real_data,
+    through_the_core,
+)
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-CONFIGS = Path(__file__).resolve().parents[2] / "streams" / "ingest" / "mappings"
-FILES = {
-    "olist": ("olist_orders.csv", "olist_payments.csv"),
-    "online_retail": ("online_retail.parquet",),
-    "servicenow": ("servicenow_incident_log.parquet",),
-}
-PARTITIONS = 4
-
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"the real data sets are not at {DATA}")
-
-
-class Imported(NamedTuple):
-    """An import and what became final of it: values by KPI, statistic, slice and local start of the grain."""
-
-    report: ImportReport
-    finals: dict[tuple[str, str, str, datetime], KpiValue]
-    late: int
-
-    def parts(self, kpi: str, stat: str = "value", slice_: str = "") -> dict[datetime, tuple[int, ...]]:
-        """The exact integers of a series by grain, those of empty grains left out."""
-        return {
-            start: value.parts
-            for (name, its_stat, its_slice, start), value in self.finals.items()
-            if (name, its_stat, its_slice) == (kpi, stat, slice_) and any(value.parts)
-        }
-
-    def starts(self, kpi: str) -> set[datetime]:
-        """The grains something was said of."""
-        return {start for name, _, slice_, start in self.finals if name == kpi and not slice_}
-
-    def values(self, kpi: str, stat: str) -> dict[datetime, tuple[int, float]]:
-        """Observations and value of a quantile by grain, empty grains left out."""
-        return {
-            start: (value.weight, value.value)
-            for (name, its_stat, slice_, start), value in self.finals.items()
-            if (name, its_stat, slice_) == (kpi, stat, "") and value.value is not None
-        }
-
-
-def through_the_core(config: Config, records: Sequence[Record]) -> tuple[list[KpiValue], int]:
-    """Records as a broker and workers would treat them: by partition and topic, in order within each, read in
-    pieces of any size and in any order of topics and partitions. Returns the last value of each grain, and
-    the late events."""
-    logs: dict[tuple[int, int], list[bytes]] = defaultdict(list)
-    for record in records:
-        partition = crc32(record.key) % PARTITIONS if record.partition is None else record.partition
-        logs[record.family, partition].append(record.value)
-    plan = Plan(config.definitions())
-    kernels = [Kernel(plan, partition) for partition in range(PARTITIONS)]
-    book = SeriesBook(config.definitions(), PARTITIONS)
-    decoders = [ChunkDecoder("orders"), ChunkDecoder("deliveries"), ChunkDecoder("support")]
-    told: dict[tuple[str, int], KpiValue] = {}
-    at = dict.fromkeys(logs, 0)
-    draw = random.Random(7)
-    late = 0
-    while at:
-        source = draw.choice(sorted(at))
-        family, partition = source
-        chunk = logs[source][at[source] : at[source] + draw.randint(1, 4_000)]
-        events, rejections = decoders[family].decode_chunk(chunk)
-        assert rejections == []
-        offsets = np.arange(at[source], at[source] + len(chunk), dtype=np.int64)
-        outcome = kernels[partition].process(family, events, offsets, np.full(len(chunk), -1, dtype=np.int64))
-        assert (outcome.duplicates, outcome.rejected) == (0, [])
-        late += outcome.late
-        at[source] += len(chunk)
-        if at[source] == len(logs[source]):
-            del at[source]
-        for partial in kernels[partition].drain():
-            book.apply(Partial.decode(partial.encode()))
-        for value in book.advance():
-            told[value.series, value.start] = value
-    return list(told.values()), late
-
-
-def imported(name: str, data_dir: Path) -> Imported:
-    config = load_config(CONFIGS / f"{name}.daybook.yaml", {}).with_(data_dir=data_dir)
-    zone = ZoneInfo(config.business.timezone)
-    records: list[Record] = []
-    report = run_import(
-        [DATA / file for file in FILES[name]], load_mapping(name), config, sink=records.extend, progress=False
-    )
-    times = [record.time for record in records]
-    assert times == sorted(times)
-    values, late = through_the_core(config, records)
-    finals = {}
-    for value in values:
-        start = datetime.fromtimestamp(value.start / 1000, UTC).astimezone(zone).replace(tzinfo=None)
-        finals[value.kpi, value.stat, ",".join(value.slice.values()), start] = value
-    return Imported(report, finals, late)
+pytestmark = needs_real_data
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +112,7 @@ def test_no_row_of_the_marketplace_is_lost(marketplace: Imported) -> None:
         ("delivery.delivered", "the time is before order_purchase_timestamp"): 6,
     }
     assert report.sent["delivery.delivered"] == 9_999 - 277 - 6
-    assert marketplace.late == 0
+    assert marketplace.outcomes == {"accepted": report.events, "late": 0, "duplicates": 0}
 
 
 def test_weekly_orders_and_revenue_of_the_marketplace(marketplace: Imported, olist: duckdb.DuckDBPyConnection) -> None:
@@ -283,6 +192,17 @@ def test_weekly_levels_of_the_marketplace(
     assert all(count == (0,) for week, count in weeks.items() if week not in told)
 
 
+def test_the_marketplace_imported_twice_counts_once(marketplace: Imported, shop_key: Path) -> None:
+    config = configured("olist", shop_key)
+    records: list[Record] = []
+    for _ in range(2):
+        import_whole("olist", config, records.extend)
+    values, outcomes = through_the_core(config, records)
+    assert outcomes["accepted"] == marketplace.report.events
+    assert outcomes["late"] + outcomes["duplicates"] == marketplace.report.events
+    assert by_local_time(config, values) == marketplace.finals
+
+
 # -- Gift shop
 # --------------------------------------------------------------------------------------------------
 
@@ -311,7 +231,7 @@ def test_every_line_of_the_gift_shop_is_accounted_for(gift_shop: Imported) -> No
         "the price is negative": 2,
     }
     assert report.left_out == {}
-    assert gift_shop.late == 0
+    assert gift_shop.outcomes == {"accepted": report.events, "late": 0, "duplicates": 0}
 
 
 def test_hourly_orders_and_revenue_of_the_gift_shop(gift_shop: Imported, retail: duckdb.DuckDBPyConnection) -> None:
@@ -382,7 +302,7 @@ def test_every_state_of_the_support_log_is_accounted_for(support: Imported) -> N
     assert report.read == report.used + sum(tally.count for tally in report.skipped.values())
     assert report.sent["ticket.opened"] == 24_918
     assert report.sent["ticket.reopened"] == 331
-    assert support.late == 0
+    assert support.outcomes == {"accepted": report.events, "late": 0, "duplicates": 0}
 
 
 def test_daily_tickets_opened_and_resolved(support: Imported, incidents: duckdb.DuckDBPyConnection) -> None:
