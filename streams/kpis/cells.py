@@ -167,3 +167,30 @@ def take_changed(cells, ceiling):  # type: ignore[no-untyped-def]
             kept += 1
     cells.meta[CHANGED] = kept
     return rows[:taken]
+
+
+@njit
+def dump(cells):  # type: ignore[no-untyped-def]
+    """Every cell as ``(n, 3)`` rows (series, pane, value), those that came back to zero included."""
+    rows = np.empty((cells.meta[USED], 3), dtype=np.int64)
+    at = 0
+    for place in range(cells.table.shape[0]):
+        if cells.table[place, SERIES] != FREE:
+            rows[at, 0] = cells.table[place, SERIES]
+            rows[at, 1] = cells.table[place, PANE_OF]
+            rows[at, 2] = cells.table[place, VALUE]
+            at += 1
+    return rows
+
+
+@njit
+def restore(rows, frontier):  # type: ignore[no-untyped-def]
+    """The cells that :func:`dump` told of; all of them wait to be told of."""
+    capacity = 1024
+    while rows.shape[0] * 3 > capacity:
+        capacity *= 2
+    cells = new_cells(capacity)
+    cells.meta[FRONTIER] = frontier
+    for at in range(rows.shape[0]):
+        add(cells, rows[at, 0], rows[at, 1], rows[at, 2])
+    return cells

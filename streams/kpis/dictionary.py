@@ -9,6 +9,7 @@ gives way. All decisions follow the order of values, never the size of chunks.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +64,16 @@ class SpaceSaving:
             if weight > 1:
                 self._put(value, weight // 2, error // 2)
 
+    def state(self) -> list[list[Any]]:
+        """Everything, as plain values: in each weight's order."""
+        return [[name, *self._weights[name]] for level in self._levels.values() for name in level]
+
+    def load(self, state: list[list[Any]]) -> None:
+        """Become what :meth:`state` told of."""
+        self._weights, self._levels = {}, {}
+        for name, weight, error in state:
+            self._put(name, weight, error)
+
     def _put(self, value: str, weight: int, error: int) -> None:
         self._weights[value] = (weight, error)
         self._levels.setdefault(weight, {})[value] = None
@@ -90,17 +101,44 @@ class Dictionary:
         self._weights: list[int] = [0] * len(NAMES)
         self._waiting = SpaceSaving(4 * most)
         self._seen = 0
+        self.changes = 0
+        """Grows whenever something else than the weights of named values has changed."""
 
     def encode(self, values: Sequence[str | None]) -> npt.NDArray[np.int32]:
         """Codes of a column, in order; None and the empty string are unknown."""
         get = self._codes.get
         codes = np.array([get(value, -1) if value else UNKNOWN for value in values], dtype=np.int32)
         if self._seen + len(values) < AGEING and (codes >= 0).all():
-            self._seen += len(values)
-            for code, weight in enumerate(np.bincount(codes).tolist()):
-                self._weights[code] += weight
+            self.weigh(codes)
             return codes
+        self.changes += 1
         return np.array([self._admit(value) for value in values], dtype=np.int32)
+
+    def weigh(self, codes: npt.NDArray[np.int32]) -> None:
+        """Count values that are named."""
+        self._seen += int(codes.size)
+        for code, weight in enumerate(np.bincount(codes).tolist()):
+            self._weights[code] += weight
+
+    def state(self) -> dict[str, Any]:
+        """Everything, as plain values that do not change any more."""
+        return {
+            "names": list(self.names),
+            "codes": dict(self._codes),
+            "weights": list(self._weights),
+            "waiting": self._waiting.state(),
+            "seen": self._seen,
+            "folded": self.folded,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Become what :meth:`state` told of."""
+        self.names = list(state["names"])
+        self._known = {name: code for code, name in enumerate(self.names)}
+        self._codes = dict(state["codes"])
+        self._weights = list(state["weights"])
+        self._waiting.load(state["waiting"])
+        self._seen, self.folded = state["seen"], state["folded"]
 
     def name(self, code: int) -> str:
         """The value behind a code."""

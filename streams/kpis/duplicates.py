@@ -18,7 +18,8 @@ from streams.kpis.compiled import njit
 
 I64 = npt.NDArray[np.int64]
 
-ABSENT = np.iinfo(np.int64).min
+ABSENT = int(np.iinfo(np.int64).min)
+_LATEST = int(np.iinfo(np.int64).max)
 
 
 class _Table(NamedTuple):
@@ -116,8 +117,29 @@ class Duplicates:
         remembered with an earlier time does not count.
         """
         wanted = digest.shape[0]
-        if (len(self) + wanted) * 4 > self._table.high.shape[0] * 3:
-            self._table = _rebuilt(self._table, wanted, horizon.min() if wanted else ABSENT)
         repeated = np.zeros(wanted, dtype=np.bool_)
-        _mark(self._table, digest, time, horizon, repeated)
+        if wanted:
+            self._make_room(wanted, int(horizon[0]))
+            _mark(self._table, digest, time, horizon, repeated)
         return repeated
+
+    def remember(self, digest: I64, time: I64, horizon: int) -> None:
+        """Take in events that are known to be no repeats; what is older than ``horizon`` may be forgotten."""
+        self._make_room(digest.shape[0], horizon)
+        ignored = np.zeros(digest.shape[0], dtype=np.bool_)
+        _mark(self._table, digest, time, np.full(digest.shape[0], _LATEST), ignored)
+
+    def state(self, horizon: int) -> I64:
+        """What is not older than ``horizon``, as rows (high, low, time)."""
+        table = self._table
+        kept = (table.time != ABSENT) & (table.time >= horizon)
+        return np.stack([table.high[kept], table.low[kept], table.time[kept]], axis=1)
+
+    def load(self, state: I64) -> None:
+        """Become what :meth:`state` told of."""
+        self._table = _new(1024)
+        self.remember(np.ascontiguousarray(state[:, :2]), np.ascontiguousarray(state[:, 2]), ABSENT)
+
+    def _make_room(self, wanted: int, horizon: int) -> None:
+        if (len(self) + wanted) * 4 > self._table.high.shape[0] * 3:
+            self._table = _rebuilt(self._table, np.int64(wanted), np.int64(horizon))

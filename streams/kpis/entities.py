@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from streams.errors import ContractError
 from streams.events.types import BusinessEvent
 from streams.kpis.cells import Cells
 from streams.kpis.compiled import njit
 from streams.kpis.fold import settle
+from streams.kpis.journal import NewEntity
 from streams.kpis.plan import Plan
 from streams.kpis.program import Program
 from streams.kpis.rows import (
@@ -24,6 +27,8 @@ from streams.kpis.rows import (
     NEXT,
     SIBLING,
     TIME,
+    Log,
+    Rows,
     Slots,
     adopt,
     clear,
@@ -34,6 +39,9 @@ from streams.kpis.rows import (
 
 I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
+
+CASES = 0
+"""The kind of a case; deliveries are 1 and tickets 2, as their topics are."""
 
 SETTLE_AT = 256
 """A case that keeps more events than this has its older ones folded into a base state."""
@@ -87,55 +95,100 @@ class Entities:
         self._log_slots = Slots(1024)
         self.rows = new_rows(1024, *self._shape)
         self.log = new_log(1024, len(plan.dimensions), self._numbers)
-        self._cases: dict[str, int] = {}
-        self._members: dict[int, dict[str, int]] = {1: {}, 2: {}}
-        self._names: dict[int, tuple[dict[str, int], str]] = {}
-        """By row, the name it goes by and where."""
+        self._named: tuple[dict[str, int], ...] = ({}, {}, {})
+        """Rows by name: cases by subject, deliveries and tickets by id and subject."""
+        self._names: dict[int, tuple[int, str]] = {}
+        """By row, which of these and the name."""
+        self._new: list[NewEntity] = []
         self._settle_at: dict[int, int] = {}
 
     @property
     def cases(self) -> int:
         """How many cases are remembered."""
-        return len(self._cases)
+        return len(self._named[CASES])
 
     def locate(self, family: int, events: Sequence[BusinessEvent]) -> tuple[I64, I64]:
         """The rows of each event's case and of its delivery or ticket (-1 for an order's event), new ones made."""
         subjects = [event.subject for event in events]
-        case = self._find(self._cases, subjects)
-        self._add(self._cases, subjects, case, None)
+        case = self._find(CASES, subjects)
+        self._add(CASES, subjects, case, case)
         if family == 0:
             return case, np.full(len(events), -1, dtype=np.int64)
         ids = [event.data.delivery_id if family == 1 else event.data.ticket_id for event in events]  # type: ignore[union-attr]
         # Ids are unique within a case, no more is asked. They hold no NUL: the codec turns such events away.
         names = [f"{id_}\0{subject}" for id_, subject in zip(ids, subjects, strict=True)]
-        members = self._members[family]
-        entity = self._find(members, names)
-        self._add(members, names, entity, case)
+        entity = self._find(family, names)
+        self._add(family, names, entity, case)
         return case, entity
 
-    @staticmethod
-    def _find(rows: dict[str, int], names: list[str]) -> I64:
-        get = rows.get
+    def _find(self, kind: int, names: list[str]) -> I64:
+        get = self._named[kind].get
         return np.array([get(name, -1) for name in names], dtype=np.int64)
 
-    def _add(self, known: dict[str, int], names: list[str], rows: I64, cases: I64 | None) -> None:
-        """Give rows to the names that have none (-1 in ``rows``): members of ``cases``, or cases of their own."""
+    def _add(self, kind: int, names: list[str], rows: I64, cases: I64) -> None:
+        """Give rows to the names that have none (-1 in ``rows``); a case's own row is its case."""
         missing = np.flatnonzero(rows < 0)
         if not missing.size:
             return
         self._make_row_room(missing.size)
-        places: list[int] = []
-        owners: list[int] = []
+        known = self._named[kind]
+        new: list[NewEntity] = []
         for at in missing.tolist():
             name = names[at]
             row = known.get(name)
             if row is None:
                 row = known[name] = self._row_slots.take()
-                self._names[row] = (known, name)
-                places.append(row)
-                owners.append(row if cases is None else int(cases[at]))
+                new.append(NewEntity(row, kind, name, row if kind == CASES else int(cases[at])))
             rows[at] = row
-        _adopt_many(self.rows, np.array(places, dtype=np.int64), np.array(owners, dtype=np.int64))
+        self._settle_in(new)
+
+    def _settle_in(self, new: list[NewEntity]) -> None:
+        for entity in new:
+            self._names[entity.row] = (entity.kind, entity.name)
+        self._new += new
+        places = np.array([entity.row for entity in new], dtype=np.int64)
+        _adopt_many(self.rows, places, np.array([entity.case for entity in new], dtype=np.int64))
+
+    def take_new(self) -> list[NewEntity]:
+        """The entities that got a row since the last call, in order."""
+        new, self._new = self._new, []
+        return new
+
+    def adopt(self, new: list[NewEntity]) -> None:
+        """Give rows to what a journal says got them. Raises :class:`ContractError` where they are not ours to give."""
+        self._make_row_room(len(new))
+        for entity in new:
+            row = self._row_slots.take()
+            if row != entity.row:
+                raise ContractError(f"the journal gives row {entity.row} to {entity.name!r}, the state row {row}")
+            self._named[entity.kind][entity.name] = row
+        self._settle_in(new)
+        self._new.clear()
+
+    def state(self) -> dict[str, Any]:
+        """Everything, as plain values and arrays."""
+        reach, log_reach = self._row_slots.reach, self._log_slots.reach
+        return {
+            "slots": [self._row_slots.state(), self._log_slots.state()],
+            "rows": [array[:reach] for array in self.rows],
+            "log": [array[:log_reach] for array in self.log],
+            "names": [[row, kind, name] for row, (kind, name) in self._names.items()],
+            "settle": self._settle_at,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Become what :meth:`state` told of."""
+        row_slots, log_slots = state["slots"]
+        self._row_slots.load(row_slots)
+        self._log_slots.load(log_slots)
+        self.rows = grown(Rows(*state["rows"]), new_rows(self._row_slots.capacity, *self._shape))
+        self.log = grown(Log(*state["log"]), new_log(self._log_slots.capacity, self._shape[1], self._numbers))
+        self._settle_at = dict(state["settle"])
+        self._names = {row: (kind, name) for row, kind, name in state["names"]}
+        self._named = ({}, {}, {})
+        for row, (kind, name) in self._names.items():
+            self._named[kind][name] = row
+        self._new.clear()
 
     def record(self, time: I64, key: I64, moments: I64, entity: I64, codes: I32, numbers: I64) -> I64:
         """Keep events; their places in the log, in the given order."""
@@ -182,8 +235,8 @@ class Entities:
             self._row_slots.give(members.tolist())
             rows.life[members, CASE] = -1
             for row in members.tolist():
-                known, name = self._names.pop(row)
-                del known[name]
+                kind, name = self._names.pop(row)
+                del self._named[kind][name]
             self._settle_at.pop(case, None)
 
     def _make_row_room(self, wanted: int) -> None:

@@ -271,7 +271,7 @@ def _step(rows, log, program, cells, case, record, sign, floor, dims):  # type: 
                 row = own if program.op_own[op] else case
                 if kind == COUNT:
                     _emit(cells, program, target, ZERO, dims, time, sign, floor)
-                elif kind == SUM or kind == COUNT_NUMBER:
+                elif kind in (SUM, COUNT_NUMBER):
                     number = log.numbers[record, program.op_a[op]]
                     if number != NONE:
                         amount = number if kind == SUM else 1

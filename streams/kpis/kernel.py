@@ -7,22 +7,25 @@ recognise duplicates and late events. It knows no clock, no topic and no other p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from streams.errors import ContractError
 from streams.events.codec import Rejection
 from streams.events.types import BusinessEvent
-from streams.kpis.cells import CHANGED, USED, new_cells, sealed, take_changed
-from streams.kpis.columns import HEARTBEAT, read_columns, read_times, type_codes
+from streams.kpis.cells import CHANGED, FRONTIER, USED, dump, new_cells, restore, sealed, take_changed
+from streams.kpis.columns import read_columns
 from streams.kpis.dictionary import Dictionary
-from streams.kpis.duplicates import Duplicates, digests
 from streams.kpis.entities import Entities
 from streams.kpis.fold import come_due, fold_chunk, forget
+from streams.kpis.intake import Intake, Taken
+from streams.kpis.journal import Batch, Delta, Drained, Entry, Idle, Offsets, Reached
 from streams.kpis.partials import Partial
 from streams.kpis.plan import Plan
-from streams.kpis.watermark import BEGINNING, FAMILIES, Watermarks
+from streams.kpis.telling import tell
+from streams.kpis.watermark import BEGINNING, FAMILIES
 
 I64 = npt.NDArray[np.int64]
 
@@ -39,28 +42,37 @@ class Outcome(NamedTuple):
 
 
 class Kernel:
-    """The KPI state of one partition number: orders-p, deliveries-p and support-p together."""
+    """The KPI state of one partition number: orders-p, deliveries-p and support-p together.
 
-    def __init__(self, plan: Plan, partition: int) -> None:
+    With ``journalled``, what happens is noted for :meth:`journal`; somebody must then take it away.
+    """
+
+    def __init__(self, plan: Plan, partition: int, journalled: bool = False) -> None:
         self.plan = plan
         self.partition = partition
         self.next_offsets = [0] * len(FAMILIES)
         self.began: int | None = None
         """The earliest event time taken in, in epoch ms."""
         self._dictionaries = [Dictionary(plan.values_per_dimension) for _ in plan.dimensions]
-        # By topic: each forgets by its own watermark, however far the others have come.
-        self._duplicates = [Duplicates() for _ in FAMILIES]
-        self._watermarks = Watermarks(plan.out_of_order_ms)
+        self._intake = Intake(plan.out_of_order_ms, plan.allowed_lateness_ms, plan.future_limit_ms)
         self._entities = Entities(plan)
         self._cells = new_cells(1024)
         self._kept_cells = 0
-        self._sealed_below = BEGINNING
+        self._let_go_below = BEGINNING
         self._next_forget = BEGINNING
+        self._journalled = journalled
+        self._entries: list[Entry] = []
+        self._journalled_to: Offsets = (0, 0, 0)
 
     @property
     def watermark(self) -> int | None:
         """The partition's watermark in epoch ms, None before it has one."""
-        return self._watermarks.partition()
+        return self._intake.watermarks.partition()
+
+    @property
+    def offsets(self) -> Offsets:
+        """The next offsets of orders, deliveries and support."""
+        return (self.next_offsets[0], self.next_offsets[1], self.next_offsets[2])
 
     @property
     def pending(self) -> int:
@@ -79,7 +91,9 @@ class Kernel:
 
     def set_idle(self, families: set[int]) -> None:
         """Leave these topics (0 orders, 1 deliveries, 2 support) out of the watermark until they speak again."""
-        self._watermarks.idle = frozenset(families)
+        if families != self._intake.watermarks.idle:
+            self._intake.watermarks.idle = frozenset(families)
+            self._note(Idle(sorted(families)))
 
     def process(self, family: int, events: Sequence[BusinessEvent | None], offsets: I64, arrivals: I64) -> Outcome:
         """Fold a chunk of one topic's events, in the topic's order.
@@ -89,71 +103,57 @@ class Kernel:
         """
         if len(offsets):
             self.next_offsets[family] = int(offsets[-1]) + 1
-        present = cast("list[BusinessEvent]", [event for event in events if event is not None])
-        if not present:
-            return Outcome(0, 0, 0, 0, 0, [])
-        places = np.arange(len(events))
-        if len(present) < len(events):
-            places = places[[event is not None for event in events]]
-        kind = type_codes(present)
-        time, promise, bad = read_times(present, kind)
-        arrival = arrivals[places]
-        sound = (time <= arrival + self.plan.future_limit_ms) | (arrival < 0)
-        sound[list(bad)] = True
-        rejected = [(int(places[at]), _future(int(time[at] - arrival[at]))) for at in np.flatnonzero(~sound).tolist()]
-        if bad:
-            rejected = sorted(rejected + [(int(places[at]), _no_time(path)) for at, path in bad.items()])
-            sound[list(bad)] = False
-        heartbeat = kind == HEARTBEAT
-
-        before = np.zeros_like(time)
-        before[sound] = self._watermarks.observe(family, time[sound], heartbeat[sound])
-        horizon = np.maximum(before - self.plan.allowed_lateness_ms, self._sealed_below)
-        candidate = sound & ~heartbeat
-        late = candidate & (time < horizon)
-        candidate &= ~late
-
-        chosen = np.flatnonzero(candidate)
-        digest = digests(_pick(present, chosen))
-        repeated = self._duplicates[family].mark(digest, time[chosen], horizon[chosen])
-        chosen, digest = chosen[~repeated], digest[~repeated]
+        taken, counts = self._intake.take(family, events, arrivals)
+        self._note(Reached(family, self.next_offsets[family], self._intake.watermarks.state()))
         disordered = 0
-        if chosen.size:
-            kept = _pick(present, chosen)
-            earliest = int(time[chosen].min())
-            self.began = earliest if self.began is None else min(self.began, earliest)
-            disordered = self._fold(family, kept, kind[chosen], time[chosen], promise[chosen], digest[:, 1])
+        if taken.events:
+            batch = self._batch(family, taken)
+            self._note(batch)
+            disordered = self._fold(batch)
         return Outcome(
-            accepted=int(chosen.size),
-            duplicates=int(repeated.sum()),
-            late=int(late.sum()),
-            heartbeats=int((heartbeat & sound).sum()),
-            disordered=disordered,
-            rejected=rejected,
+            len(taken.events), counts.duplicates, counts.late, counts.heartbeats, disordered, counts.rejected
         )
 
-    def _fold(
-        self, family: int, events: Sequence[BusinessEvent], kind: I64, time: I64, promise: I64, digest: I64
-    ) -> int:
-        columns = read_columns(self.plan, events, kind, promise, self._dictionaries)
-        case, entity = self._entities.locate(family, events)
+    def _batch(self, family: int, taken: Taken) -> Batch:
+        changes = [values.changes for values in self._dictionaries]
+        columns = read_columns(self.plan, taken.events, taken.kind, taken.promise, self._dictionaries)
+        case, entity = self._entities.locate(family, taken.events)
         # Events of one time are taken in the order of a life (placed before paid), then in any fixed order.
-        key = (kind << 57) | (digest.view(np.uint64) >> np.uint64(7)).astype(np.int64)
-        order = np.lexsort((key, time, case))
-        case = case[order]
+        low = (taken.digest[:, 1].view(np.uint64) >> np.uint64(7)).astype(np.int64)
+        return Batch(
+            family=family,
+            time=taken.time,
+            key=(taken.kind << 57) | low,
+            digest=taken.digest,
+            moments=columns.moments,
+            codes=columns.codes,
+            numbers=columns.numbers,
+            case=case,
+            entity=entity,
+            entities=self._entities.take_new(),
+            dictionaries={
+                dimension: values.state()
+                for dimension, values in enumerate(self._dictionaries)
+                if self._journalled and values.changes != changes[dimension]
+            },
+        )
+
+    def _fold(self, batch: Batch) -> int:
+        earliest = int(batch.time.min())
+        self.began = earliest if self.began is None else min(self.began, earliest)
+        order = np.lexsort((batch.key, batch.time, batch.case))
+        case = batch.case[order]
         state = self._entities
         records = state.record(
-            time[order],
-            key[order],
-            columns.moments[order],
-            entity[order],
-            columns.codes[order],
-            columns.numbers[order],
+            batch.time[order],
+            batch.key[order],
+            batch.moments[order],
+            batch.entity[order],
+            batch.codes[order],
+            batch.numbers[order],
         )
         self._cells, disordered = fold_chunk(state.rows, state.log, self.plan.program, self._cells, case, records)
-        # Nothing older is accepted of any topic: of a silent one nothing before what has been sealed.
-        oldest = max(min(self._watermarks.own) - self.plan.allowed_lateness_ms, self._sealed_below)
-        state.settle(self.plan.program, self._cells, case, oldest)
+        state.settle(self.plan.program, self._cells, case, self._intake.oldest)
         return int(disordered)
 
     def drain(self) -> list[Partial]:
@@ -161,26 +161,28 @@ class Kernel:
 
         Deadlines count once event time has reached them.
         """
+        self._note(Drained())
+        rows = self._take_out()
+        idle = len(self._intake.watermarks.idle) == len(FAMILIES)
+        return tell(self.plan, self._dictionaries, rows, self.partition, self.offsets, self.began, self.watermark, idle)
+
+    def _take_out(self) -> I64:
         watermark = self.watermark
+        if self._cells.meta[USED] > 2 * self._kept_cells + 8192:
+            self._cells = sealed(self._cells, self._let_go_below // self.plan.pane_ms)
+            self._kept_cells = int(self._cells.meta[USED])
         if watermark is not None and watermark >= self._next_forget:
             self._forget(watermark)
-        newest = max(self._watermarks.newest, watermark if watermark is not None else BEGINNING)
+        newest = max(self._intake.watermarks.newest, watermark if watermark is not None else BEGINNING)
         frontier = newest // self.plan.pane_ms
         self._cells = come_due(self._entities.rows, self.plan.program, self._cells, frontier)
-        rows = take_changed(self._cells, frontier)
-        partials = self._partials(rows, watermark)
-        self.seal()
-        return partials
-
-    def seal(self) -> None:
-        """Let go of the cells of panes no acceptable event can change."""
-        watermark = self.watermark
-        if watermark is None:
-            return
-        self._sealed_below = watermark - self.plan.allowed_lateness_ms
-        if self._cells.meta[USED] > 2 * self._kept_cells + 8192:
-            self._cells = sealed(self._cells, self._sealed_below // self.plan.pane_ms)
-            self._kept_cells = int(self._cells.meta[USED])
+        rows: I64 = take_changed(self._cells, frontier)
+        # What this drain seals is kept through the next: if this one is never published, it is told of again.
+        self._let_go_below = self._intake.sealed_below
+        if watermark is not None:
+            floor = watermark - self.plan.allowed_lateness_ms
+            self._intake.sealed_below = max(self._intake.sealed_below, floor)
+        return rows
 
     def _forget(self, watermark: int) -> None:
         state = self._entities
@@ -190,56 +192,75 @@ class Kernel:
         abandon = min(int(oldest), horizon) + self.plan.keep_open_ms + self.plan.allowed_lateness_ms
         self._next_forget = min(abandon, watermark + max(3_600_000, self.plan.keep_ended_ms // 8)) + 1
 
-    def _partials(self, rows: I64, watermark: int | None) -> list[Partial]:
-        series, pane, value = rows.T
-        measure = series >> 50
-        kpi, place = self.plan.kpi_of_measure[measure], self.plan.place_of_measure[measure]
-        order = np.argsort(kpi, kind="stable")
-        bounds = np.searchsorted(kpi[order], np.arange(len(self.plan.kpis) + 1))
-        as_of = (self.next_offsets[0], self.next_offsets[1], self.next_offsets[2])
-        idle = len(self._watermarks.idle) == len(FAMILIES)
-        partials = []
-        for number, definition in enumerate(self.plan.kpis):
-            mine = order[bounds[number] : bounds[number + 1]]
-            # Group and both codes without measure and bucket.
-            group_codes = ((series[mine] >> 44 & 0x3F) << 32) | (series[mine] & 0xFFFF_FFFF)
-            distinct, slice_ = np.unique(group_codes, return_inverse=True)
-            cells = np.empty((mine.size, 5), dtype="<i8")
-            cells[:, 0] = place[mine]
-            cells[:, 1] = slice_
-            cells[:, 2] = series[mine] >> 32 & 0xFFF
-            cells[:, 3] = pane[mine]
-            cells[:, 4] = value[mine]
-            partials.append(
-                Partial(
-                    kpi=definition.name,
-                    partition=self.partition,
-                    as_of=as_of,
-                    began=self.began,
-                    watermark=watermark,
-                    idle=idle,
-                    slices=[self._slice(number, int(packed)) for packed in distinct],
-                    cells=cells.tobytes(),
-                )
-            )
-        return partials
+    # -- the journal --------------------------------------------------------------------------------------------
 
-    def _slice(self, kpi: int, packed: int) -> list[tuple[str, str]]:
-        dimensions = self.plan.groups_of_kpi[kpi][packed >> 32]
-        codes = (packed >> 16 & 0xFFFF, packed & 0xFFFF)
-        return [
-            (self.plan.dimensions[dimension], self._dictionaries[dimension].name(code))
-            for dimension, code in zip(dimensions, codes, strict=False)
-        ]
+    def _note(self, entry: Entry) -> None:
+        if self._journalled:
+            self._entries.append(entry)
 
+    def journal(self) -> Delta:
+        """What happened since the last call."""
+        entries, self._entries = self._entries, []
+        begin, self._journalled_to = self._journalled_to, self.offsets
+        return Delta(begin, self._journalled_to, entries)
 
-def _pick(events: list[BusinessEvent], places: I64) -> list[BusinessEvent]:
-    return events if places.size == len(events) else [events[place] for place in places.tolist()]
+    def replay(self, delta: Delta) -> None:
+        """Do again what a journal says. Raises :class:`ContractError` where it does not continue this state."""
+        if delta.begin != self.offsets:
+            raise ContractError(f"a delta from {delta.begin} does not continue a state at {self.offsets}")
+        for entry in delta.entries:
+            if isinstance(entry, Reached):
+                self.next_offsets[entry.family] = entry.next_offset
+                self._intake.watermarks.load(entry.watermarks)
+            elif isinstance(entry, Batch):
+                self._replay_batch(entry)
+            elif isinstance(entry, Idle):
+                self._intake.watermarks.idle = frozenset(entry.families)
+            else:
+                self._take_out()
+        self._journalled_to = self.offsets
 
+    def _replay_batch(self, batch: Batch) -> None:
+        self._intake.remember(batch.family, batch.digest, batch.time)
+        kind = batch.key >> 57
+        for dimension, (values, sources) in enumerate(
+            zip(self._dictionaries, self.plan.dimension_sources, strict=True)
+        ):
+            if dimension in batch.dictionaries:
+                values.load(batch.dictionaries[dimension])
+            else:
+                coded = np.isin(kind, [code for code, _ in sources])
+                values.weigh(batch.codes[coded, dimension])
+        self._entities.adopt(batch.entities)
+        self._fold(batch)
 
-def _no_time(path: str) -> Rejection:
-    return Rejection(reason=f"{path}: not an RFC 3339 date-time with an offset", code="bad_time")
+    def state(self) -> dict[str, Any]:
+        """Everything, as plain values and arrays: what :meth:`load` makes the same kernel of."""
+        return {
+            "offsets": list(self.next_offsets),
+            "began": self.began,
+            "dictionaries": [values.state() for values in self._dictionaries],
+            "intake": self._intake.state(),
+            "entities": self._entities.state(),
+            "cells": dump(self._cells),
+            "frontier": int(self._cells.meta[FRONTIER]),
+            "let_go": self._let_go_below,
+            "forget": self._next_forget,
+        }
 
+    def tell_again(self) -> None:
+        """Have the next drain tell of every cell that is kept: what was drained last may never have been published."""
+        self._cells = restore(dump(self._cells), np.int64(self._cells.meta[FRONTIER]))
 
-def _future(ahead_ms: int) -> Rejection:
-    return Rejection(reason=f"time: {ahead_ms / 1000:.0f} s ahead of its arrival", code="future_time")
+    def load(self, state: dict[str, Any]) -> None:
+        """Become what :meth:`state` told of; the next drain tells of every cell that is kept."""
+        self.next_offsets = list(state["offsets"])
+        self._journalled_to = self.offsets
+        self.began = state["began"]
+        for values, known in zip(self._dictionaries, state["dictionaries"], strict=True):
+            values.load(known)
+        self._intake.load(state["intake"])
+        self._entities.load(state["entities"])
+        self._cells = restore(state["cells"], np.int64(state["frontier"]))
+        self._kept_cells = int(self._cells.meta[USED])
+        self._let_go_below, self._next_forget = state["let_go"], state["forget"]

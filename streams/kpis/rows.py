@@ -7,7 +7,7 @@ seen, in event-time order, so that one that arrives out of order can be slotted 
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -132,6 +132,21 @@ class Slots:
     def give(self, places: list[int]) -> None:
         """Free these places."""
         self._freed.extend(places)
+
+    @property
+    def reach(self) -> int:
+        """Every place ever taken is below this."""
+        return self._fresh
+
+    def state(self) -> list[Any]:
+        """Everything but the capacity, as plain values and arrays."""
+        return [self._fresh, np.array(self._freed, dtype=np.int64)]
+
+    def load(self, state: list[Any]) -> None:
+        """Become what :meth:`state` told of; the arrays have that capacity."""
+        self._fresh = state[0]
+        self._freed = state[1].tolist()
+        self.capacity = max(1024, self._fresh)
 
 
 Arrays = TypeVar("Arrays", Rows, Log)

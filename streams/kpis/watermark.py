@@ -6,13 +6,15 @@ for, whichever is later. The partition's is the smallest of the three, idle topi
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 I64 = npt.NDArray[np.int64]
 
 FAMILIES = ("orders", "deliveries", "support")
-BEGINNING = np.iinfo(np.int64).min // 2
+BEGINNING = int(np.iinfo(np.int64).min) // 2
 """Before any event; half the range, so that a lateness can be taken off it."""
 
 
@@ -41,6 +43,15 @@ class Watermarks:
             self.newest = max(self.newest, int(time.max()))
             self.idle -= {family}
         return before[:-1]
+
+    def state(self) -> list[Any]:
+        """Everything, as plain values."""
+        return [list(self.own), self.newest, sorted(self.idle), self._partition]
+
+    def load(self, state: list[Any]) -> None:
+        """Become what :meth:`state` told of."""
+        own, self.newest, idle, self._partition = state
+        self.own, self.idle = list(own), frozenset(idle)
 
     def partition(self) -> int | None:
         """The partition's watermark, None before every topic that is not idle has begun."""

@@ -1,0 +1,122 @@
+"""A kernel that is lost comes back from a snapshot and the deltas after it: the same state, and the same values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streams.errors import ContractError
+from streams.events.types import BusinessEvent
+from streams.kpis.book import SeriesBook
+from streams.kpis.journal import Delta
+from streams.kpis.kernel import Kernel
+from streams.kpis.pack import pack, unpack
+from tests.property.test_core_properties import END, arrivals, plan
+from tests.support.oracle import Oracle, told
+from tests.support.pipeline import Pipeline
+from tests.support.shop import T0, event, family_of, feed, heartbeat
+
+
+def comparable(kernel: Kernel) -> Any:
+    """A kernel's state without what is free to differ: the places in hash tables, and cells that say nothing."""
+    state = kernel.state()
+    cells = state["cells"]
+    state["cells"] = sorted(cells[cells[:, 2] != 0].tolist())
+    state["intake"]["known"] = [sorted(known.tolist()) for known in state["intake"]["known"]]
+    reach = state["entities"]["slots"][0][0]
+    case = kernel._entities.rows.life[:reach, 0]
+    # A free row keeps whatever it held last.
+    state["entities"]["rows"] = [array[case >= 0].tolist() for array in state["entities"]["rows"]]
+    state["entities"]["log"] = []
+    return unpack(pack(state))
+
+
+def alike(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray):
+        return bool(np.array_equal(one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(alike(a, b) for a, b in zip(one, other, strict=True))
+    return bool(one == other)
+
+
+def take(kernel: Kernel, chunk: list[BusinessEvent]) -> None:
+    for family in range(3):
+        mine: list[BusinessEvent | None] = [one for one in chunk if family_of(one) == family]
+        if mine:
+            feed(kernel, family, mine)
+
+
+def revive(snapshot: bytes, deltas: list[bytes]) -> Kernel:
+    kernel = Kernel(plan()[1], 0, journalled=True)
+    kernel.load(unpack(snapshot))
+    for delta in deltas:
+        kernel.replay(Delta.decode(delta))
+    kernel.tell_again()
+    return kernel
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(arrivals(), st.data())
+def test_a_kernel_lost_at_any_point_comes_back_as_it_was(
+    arrived: tuple[list[BusinessEvent], list[list[BusinessEvent]]], data: st.DataObject
+) -> None:
+    """Lost after an append: before its partials were published, or after. The values are the oracle's."""
+    history, chunks = arrived
+    definitions, compiled = plan()
+    kernel = Kernel(compiled, 0, journalled=True)
+    snapshot, deltas = pack(kernel.state()), []
+    published: list[Any] = []
+    for chunk in chunks:
+        take(kernel, chunk)
+        partials = kernel.drain()
+        deltas.append(kernel.journal().encode())
+        lost = data.draw(st.sampled_from(["no", "before publishing", "after publishing"]))
+        if lost != "before publishing":
+            published += partials
+        if lost != "no":
+            revived = revive(snapshot, deltas)
+            kernel.tell_again()
+            assert alike(comparable(revived), comparable(kernel))
+            kernel = revived
+        if data.draw(st.booleans()):
+            snapshot, deltas = pack(kernel.state()), []
+            if lost == "before publishing":
+                kernel.tell_again()
+    for family in range(3):
+        feed(kernel, family, [heartbeat(END)])
+    published += kernel.drain()
+    pipeline = Pipeline(definitions, 1, compiled)
+    pipeline.book = SeriesBook(definitions, 1)
+    for partial in published:
+        pipeline.apply([partial])
+    assert told(pipeline.finals()) == told(Oracle(definitions, history).compute(END))
+
+
+def test_a_delta_is_refused_by_a_state_it_does_not_continue() -> None:
+    kernel = Kernel(plan()[1], 0, journalled=True)
+    feed(kernel, 0, [event("order.placed", T0, "a")])
+    kernel.drain()
+    first = kernel.journal()
+    feed(kernel, 0, [event("order.placed", T0 + 1, "b")])
+    kernel.drain()
+    second = kernel.journal()
+    fresh = Kernel(plan()[1], 0)
+    with pytest.raises(ContractError, match="does not continue"):
+        fresh.replay(second)
+    fresh.replay(first)
+    with pytest.raises(ContractError, match="does not continue"):
+        fresh.replay(first)
+    fresh.replay(second)
+    assert fresh.offsets == (2, 0, 0)
+
+
+@pytest.mark.parametrize("raw", [b"", b"nonsense", pack([1, 2]), pack([[0, 0, 0], [0, 0, 0], [[9]]])])
+def test_what_is_no_delta_is_refused(raw: bytes) -> None:
+    with pytest.raises(ContractError):
+        Delta.decode(raw)
