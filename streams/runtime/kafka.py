@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from streams.errors import BrokerError
@@ -34,19 +35,15 @@ class ApacheKafka(BrokerProcess):
         host: str = "127.0.0.1",
         controller_port: int | None = None,
         heap: str = "1g",
+        java_options: Sequence[str] = (),
     ) -> None:
         self.data_dir = data_dir.resolve()
         self.controller_port = controller_port or port + 1
         self._properties = self.data_dir / "server.properties"
         self._java = [require_java(), "-cp", str(jars.resolve() / "*")]
         self._java += [f"-Dlog4j2.configurationFile={_DEPLOY / 'log4j2.properties'}"]
-        argv = [
-            *self._java,
-            f"-Xmx{heap}",
-            "-XX:+ExitOnOutOfMemoryError",
-            "kafka.Kafka",
-            str(self._properties),
-        ]
+        argv = [*self._java, f"-Xmx{heap}", "-XX:+ExitOnOutOfMemoryError", *java_options]
+        argv += ["kafka.Kafka", str(self._properties)]
         super().__init__(
             "Apache Kafka broker",
             argv,
@@ -63,6 +60,7 @@ class ApacheKafka(BrokerProcess):
         self._require_port(self.controller_port)
         logs = self.data_dir / "data"
         logs.mkdir(parents=True, exist_ok=True)
+        _require_checkout(_DEPLOY / "server.properties")
         template = (_DEPLOY / "server.properties").read_text()
         for name, value in {
             "{host}": self.host,
@@ -87,8 +85,7 @@ def fetch_jars(pom: Path = _DEPLOY / "pom.xml") -> Path:
 
     Raises :class:`BrokerError` where the pom, Maven or Java is missing, or Maven fails.
     """
-    if not pom.exists():
-        raise BrokerError(f"{pom}: missing; Apache Kafka is started from a checkout of the project, not from a wheel")
+    _require_checkout(pom)
     target, jars = pom.parent / "target", pom.parent / "target" / "jars"
     stamp, wanted = target / "jars.complete", hashlib.sha256(pom.read_bytes()).hexdigest()
     target.mkdir(exist_ok=True)
@@ -130,6 +127,11 @@ def require_java() -> str:
     if version.isdigit() and int(version) < _OLDEST_JAVA:
         raise BrokerError(f"{java} is Java {version}: Apache Kafka needs Java {_OLDEST_JAVA} or later")
     return java
+
+
+def _require_checkout(file: Path) -> None:
+    if not file.exists():
+        raise BrokerError(f"{file}: missing; Apache Kafka is started from a checkout of the project, not from a wheel")
 
 
 def _last_line(text: str) -> str:

@@ -28,7 +28,7 @@ from streams.runtime.ports import is_free
 from streams.runtime.producer import open_producer
 from streams.runtime.server import BrokerProcess, answers
 from streams.runtime.topics import TopicNames, create_topics
-from tests.integration.conftest import config_on, free_port
+from tests.integration.conftest import QUICK_START, config_on, free_port
 
 DAY_MS = 86_400_000
 
@@ -151,7 +151,9 @@ def test_no_broker_is_left_when_its_parent_is_killed(tmp_path: Path) -> None:
 def test_apache_kafka_killed_and_started_again_still_has_what_it_acknowledged(
     kafka_jars: Path, tmp_path: Path, namespace: str
 ) -> None:
-    broker = ApacheKafka(tmp_path, free_port(), kafka_jars, controller_port=free_port(), heap="512m")
+    broker = ApacheKafka(
+        tmp_path, free_port(), kafka_jars, controller_port=free_port(), heap="512m", java_options=QUICK_START
+    )
     config = config_on(broker, namespace)
     orders = TopicPartition(TopicNames(namespace).orders, 0)
     with broker:
