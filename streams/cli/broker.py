@@ -34,7 +34,7 @@ def kafka(settings: Settings, port: int, data_dir: Path | None, heap: str) -> No
     try:
         broker.start()
         click.echo(f"Apache Kafka answers on {broker.bootstrap}; data in {folder}. Ctrl-C stops it.")
-        click.echo(f"use it with: DAYBOOK_BOOTSTRAP={broker.bootstrap} and kafka.embedded: false")
+        click.echo(f"use it with: DAYBOOK_BOOTSTRAP={broker.bootstrap} daybook run")
         while not supervisor.wait(0.5):
             how = broker.part.ended()
             if how is not None:

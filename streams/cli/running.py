@@ -125,7 +125,7 @@ class Run:
         from streams.runtime.topics import create_topics
 
         created = create_topics(config)
-        where = "embedded, in memory" if config.kafka.embedded else "yours"
+        where = "embedded, in memory" if config.kafka.embedded else "your own"
         click.echo(f"broker     {config.kafka.bootstrap} ({where}), {len(created)} topics created")
         supervisor.start([self._worker])
         if supervisor.stopping:

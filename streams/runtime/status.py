@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from streams.errors import DaybookError
+from streams.errors import BrokerError, DaybookError
 
 if TYPE_CHECKING:
     from streams.config import Config
@@ -173,11 +173,14 @@ def take_status(config: Config) -> Status:
     names = TopicNames(config.namespace)
     topics = {topic.name: topic for topic in describe_topics(config)}
     workers = ask_workers(config)
+    published = _published(config, names.events) if workers is None else {}
     letters = {name: topics[name].records for name in names.dead_letters if name in topics}
     partitions = []
     for name in names.events:
         for number, end in enumerate(topics[name].end if name in topics else ()):
             lag = workers.lag.get(name, {}).get(number) if workers else None
+            if (done := published.get((name, number))) is not None:
+                lag = max(0, end - done)
             partitions.append(
                 PartitionStatus(
                     topic=name,
@@ -195,3 +198,20 @@ def take_status(config: Config) -> Status:
         partitions=partitions,
         dead_letters=letters,
     )
+
+
+def _published(config: Config, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
+    """By topic and partition, up to where the workers of the group have published results, as the broker
+    knows."""
+    from kafka import TopicPartition
+
+    from streams.runtime.topics import admin
+
+    wanted = [TopicPartition(topic, number) for topic in topics for number in range(config.kafka.partitions)]
+    group = f"{config.namespace}-{config.worker.group}"
+    try:
+        with admin(config) as client:
+            offsets = client.list_group_offsets({group: wanted}).get(group, {})
+    except BrokerError:  # Kafka makes its group coordinator when the first group comes
+        return {}
+    return {(tp.topic, tp.partition): found.offset for tp, found in offsets.items() if found.offset >= 0}

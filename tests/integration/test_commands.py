@@ -1,31 +1,39 @@
-"""Dead letters read back through the command line, from a real broker."""
+"""Commands that ask a real broker: dead letters read back, topics, and how things stand without a worker."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import time
 
 import pytest
 from click.testing import CliRunner, Result
+from kafka import TopicPartition
+from kafka.structs import OffsetAndMetadata
 
 from streams.cli import cli
-from streams.config import load_config
+from streams.config import Config
+from streams.errors import BrokerError
 from streams.events.codec import Rejection
 from streams.runtime.deadletters import dead_letter
 from streams.runtime.producer import open_producer
-from streams.runtime.server import BrokerProcess
-from streams.runtime.topics import TopicNames, create_topics
+from streams.runtime.topics import TopicNames, admin, create_topics
+from tests.integration.conftest import free_port
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands find the test's broker, namespace and folder in the environment."""
+    monkeypatch.setenv("DAYBOOK_BOOTSTRAP", config.kafka.bootstrap)
+    monkeypatch.setenv("DAYBOOK_NAMESPACE", config.namespace)
+    monkeypatch.setenv("DAYBOOK_DATA_DIR", str(config.data_dir))
+    monkeypatch.setenv("DAYBOOK_METRICS_PORT", str(free_port()))
 
 
 @pytest.fixture
-def letters(broker: BrokerProcess, namespace: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TopicNames:
+def letters(config: Config) -> TopicNames:
     """Three dead letters, of which one is JSON, one binary and one would clear a terminal."""
-    monkeypatch.setenv("DAYBOOK_BOOTSTRAP", broker.bootstrap)
-    monkeypatch.setenv("DAYBOOK_NAMESPACE", namespace)
-    monkeypatch.setenv("DAYBOOK_DATA_DIR", str(tmp_path))
-    config = load_config()
     create_topics(config)
-    names = TopicNames(namespace)
+    names = TopicNames(config.namespace)
     producer = open_producer(config)
     try:
         for offset, (topic, value, code, reason) in enumerate(
@@ -81,3 +89,49 @@ def test_a_place_where_there_is_none_is_one_line(letters: TopicNames) -> None:
     result = call("dlq", "show", f"{letters.orders}/1/9")
     assert result.exit_code == 2
     assert f"{letters.orders}/1/9: no such dead letter" in result.stderr
+
+
+def test_topics_are_created_once_and_listed(config: Config) -> None:
+    assert "no topics" in call("topics", "list").output
+    names = TopicNames(config.namespace)
+    assert call("topics", "create").output.splitlines() == [
+        f"created {name}" for name in (*names.all, *names.dead_letters)
+    ]
+    assert call("topics", "create").output.startswith("nothing to do")
+    listed = json.loads(call("topics", "list", "--json").stdout)
+    assert [topic["name"] for topic in listed] == [*names.all, *names.dead_letters]
+    assert {topic["records"] for topic in listed} == {0}
+
+
+def test_without_a_worker_the_lag_is_what_its_group_has_not_published(config: Config) -> None:
+    create_topics(config)
+    orders = TopicNames(config.namespace).orders
+    producer = open_producer(config)
+    try:
+        for _ in range(5):
+            producer.send(orders, b"{}", b"key", partition=2).get(timeout=10)
+    finally:
+        producer.close()
+    group = f"{config.namespace}-{config.worker.group}"
+    committed = {TopicPartition(orders, 2): OffsetAndMetadata(3, "", -1)}
+    deadline = time.monotonic() + 30
+    while True:  # a fresh Kafka has no group coordinator at first
+        try:
+            with admin(config) as client:
+                client.alter_group_offsets(group, committed)
+            break
+        except BrokerError:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    status = json.loads(call("status", "--json").stdout)
+    assert status["workers"] is None
+    lags = {(part["topic"], part["partition"]): part["lag"] for part in status["partitions"]}
+    assert lags[orders, 2] == 2
+    assert lags[orders, 1] is None
+    assert "workers  none answers" in call("status").output
+
+
+def test_top_without_values_says_so(config: Config) -> None:
+    assert "there is no topic" in call("top", "--once").stderr
+    create_topics(config)
+    assert "no KPI values yet" in call("top", "--once").output
