@@ -285,7 +285,7 @@ async def test_a_group_shares_the_partitions_and_goes_on_where_it_committed(conf
             group_id=config.namespace,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
-            session_timeout_ms=6_000,
+            session_timeout_ms=3_000,
             heartbeat_interval_ms=500,
             rebalance_timeout_ms=6_000,
             max_poll_interval_ms=6_000,
