@@ -35,32 +35,32 @@ FILES = {
 needs_real_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the real data sets are not at {DATA}")
 
 
+Series = tuple[str, str, str]
+"""KPI, statistic, value of the slice (empty for the total)."""
+Grains = dict[Series, dict[datetime, KpiValue]]
+"""By series, then by the start of the grain as the business's clocks showed it."""
+
+
 class Imported(NamedTuple):
-    """An import and what became final of it: values by KPI, statistic, slice and local start of the grain."""
+    """An import, what became final of it, and what became of its events."""
 
     report: ImportReport
-    finals: dict[tuple[str, str, str, datetime], KpiValue]
+    finals: Grains
     outcomes: dict[str, int]
 
-    def parts(self, kpi: str, stat: str = "value", slice_: str = "") -> dict[datetime, tuple[int, ...]]:
+    def parts(self, kpi: str, slice_: str = "") -> dict[datetime, tuple[int, ...]]:
         """The exact integers of a series by grain, those of empty grains left out."""
-        return {
-            start: value.parts
-            for (name, its_stat, its_slice, start), value in self.finals.items()
-            if (name, its_stat, its_slice) == (kpi, stat, slice_) and any(value.parts)
-        }
+        grains = self.finals[kpi, "value", slice_]
+        return {start: value.parts for start, value in grains.items() if any(value.parts)}
 
     def starts(self, kpi: str) -> set[datetime]:
         """The grains something was said of."""
-        return {start for name, _, slice_, start in self.finals if name == kpi and not slice_}
+        return set(self.finals[kpi, "value", ""])
 
     def values(self, kpi: str, stat: str) -> dict[datetime, tuple[int, float]]:
         """Observations and value of a quantile by grain, empty grains left out."""
-        return {
-            start: (value.weight, value.value)
-            for (name, its_stat, slice_, start), value in self.finals.items()
-            if (name, its_stat, slice_) == (kpi, stat, "") and value.value is not None
-        }
+        grains = self.finals[kpi, stat, ""]
+        return {start: (value.weight, value.value) for start, value in grains.items() if value.value is not None}
 
 
 def configured(name: str, data_dir: Path) -> Config:
@@ -83,13 +83,13 @@ def imported(name: str, data_dir: Path) -> Imported:
     return Imported(report, by_local_time(config, values), outcomes)
 
 
-def by_local_time(config: Config, values: Iterable[KpiValue]) -> dict[tuple[str, str, str, datetime], KpiValue]:
-    """Values by KPI, statistic, slice, and start of the grain as the business's clocks showed it."""
+def by_local_time(config: Config, values: Iterable[KpiValue]) -> Grains:
+    """Values by series and local start of their grain."""
     zone = ZoneInfo(config.business.timezone)
-    found = {}
+    found: Grains = defaultdict(dict)
     for value in values:
         start = datetime.fromtimestamp(value.start / 1000, UTC).astimezone(zone).replace(tzinfo=None)
-        found[value.kpi, value.stat, ",".join(value.slice.values()), start] = value
+        found[value.kpi, value.stat, ",".join(value.slice.values())][start] = value
     return found
 
 

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from streams.config import Config, load_config
 from streams.errors import MappingError
@@ -592,6 +593,20 @@ def test_a_dry_run_sends_nothing_and_leaves_no_key_behind(shop: Shop) -> None:
     assert not shop.config.data_dir.exists()
 
 
+def test_the_example_of_the_documentation_gives_what_it_says(shop: Shop) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "importing.md").read_text()
+    orders = text.split("```\nnumber;", 1)[1].split("```")[0]
+    mapping = text.split("```yaml\nname: shop", 1)[1].split("```")[0]
+    shop.run(f"name: shop{mapping}", f"number;{orders}".encode("cp1252"))
+    assert [(type_, subject) for type_, subject, _ in shop.told()] == [
+        ("order.placed", "1001"),
+        ("order.paid", "1001"),
+        ("order.placed", "1002"),
+        ("delivery.dispatched", "1001"),
+    ]
+    assert shop.events[0].data.amount == 4990
+
+
 # -- Files that do not fit --------------------------------------------------------------------------------------
 
 
@@ -649,8 +664,6 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_the_data(shop: S
 
 
 def test_the_report_is_a_short_table(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
-    from rich.console import Console
-
     report = shop.run(ORDERS, "id,at,paid,total,mail,region\nA1,2025-07-01 10:00,,1,,\nA2,never,,1,,\n")
     Console(width=120).print(report.table())
     shown = capsys.readouterr().out

@@ -94,9 +94,7 @@ def test_a_mapping_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert delivered.subject == FirstOf(("number", "parcel"))
     assert delivered.not_before == ("ordered",)
     assert delivered.id == Template((Part("", "parcel"), Part(":arrived")))
-    assert delivered.data["delivery_id"] == Template(
-        (Part("", "number", "none"), Part("-"), Part("", "parcel"))
-    )
+    assert delivered.data["delivery_id"] == Template((Part("", "number", "none"), Part("-"), Part("", "parcel")))
 
 
 def test_the_columns_a_file_must_have_are_those_that_are_used(tmp_path: Path) -> None:
@@ -253,9 +251,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("before", "after", "line", "told"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_mistake_is_told_by_file_and_line(
-    tmp_path: Path, before: str, after: str, line: int, told: str
-) -> None:
+def test_a_mistake_is_told_by_file_and_line(tmp_path: Path, before: str, after: str, line: int, told: str) -> None:
     assert before in ROWS
     path = written(tmp_path, ROWS.replace(before, after, 1))
     with pytest.raises(MappingError) as error:
@@ -302,9 +298,7 @@ events: [{type: ticket.opened, time: at, data: {ticket_id: ticket}}]
 
 
 def test_an_unknown_mapping_is_told_with_those_there_are() -> None:
-    with pytest.raises(
-        MappingError, match=r"shopify: no such mapping .expected olist, online_retail, servicenow, or"
-    ):
+    with pytest.raises(MappingError, match=r"shopify: no such mapping .expected olist, online_retail, servicenow, or"):
         load_mapping("shopify")
 
 
