@@ -191,7 +191,7 @@ def test_busier_shops_have_more_packers_and_agents():
             for life in lives.values()
             if "delivery.dispatched" in life
         ]
-        assert 4 * HOUR < median(waits) < 20 * HOUR
+        assert 2 * HOUR < median(waits) < 20 * HOUR
 
 
 def test_disorder_is_bounded_and_heartbeats_are_true():

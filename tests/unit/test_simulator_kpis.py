@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import mean
+from statistics import fmean
 
 import pytest
 from msgspec.structs import replace
@@ -31,14 +31,16 @@ def told(*incidents: Incident) -> tuple[Pipeline, list[Label]]:
 
 
 def level(pipeline: Pipeline, kpi: str, start: int, end: int) -> float:
-    """The mean of a KPI's final values between two times; of a duration, its 90th percentile."""
+    """The mean of a KPI's final values between two times, weighted by what is behind each; of a duration, its 90th
+    percentile."""
     values = [
-        value.value
+        (value.value, value.weight)
         for (name, stat, slice_, begins), value in pipeline.told.items()
         if name == kpi and not slice_ and stat in ("value", "p90") and start < value.end and begins < end
         if value.value is not None
     ]
-    return mean(values)
+    weights = [weight for _, weight in values]
+    return fmean([value for value, _ in values], weights if any(weights) else None)
 
 
 @pytest.fixture(scope="module")

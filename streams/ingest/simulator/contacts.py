@@ -22,6 +22,7 @@ class Contacts:
         self._world = world
         self._helpdesk = helpdesk
         self._shop = world.settings.shop
+        self._promised: dict[int, list[Order]] = {}
 
     def about(self, ms: int, order: Order, topic: str, because: Active | None = None) -> None:
         """A customer writes about an order, at ``ms`` or when they next wake."""
@@ -42,11 +43,20 @@ class Contacts:
         if order.state not in _SETTLED:
             self.about(ms, order, "where_is_my_order")
 
-    def overdue(self, ms: int, order: Order) -> None:
-        """The promised time has come."""
-        if order.state not in _SETTLED and order.draws[draw.CHASE] < self._shop.chases:
-            delay = int(_SHORTLY(order.draws[draw.CHASE_DELAY]))
-            self._world.schedule(awake(self._world.days, ms + delay), self._chase, order)
+    def promised(self, order: Order) -> None:
+        """Look again at the order when its promised time comes."""
+        together = self._promised.get(order.promised)
+        if together is None:
+            # Many orders are promised for the same evening: one appointment for all of them.
+            together = self._promised[order.promised] = []
+            self._world.schedule(order.promised, self._overdue, order.promised)
+        together.append(order)
+
+    def _overdue(self, ms: int, promised: int) -> None:
+        for order in self._promised.pop(promised):
+            if order.state not in _SETTLED and order.draws[draw.CHASE] < self._shop.chases:
+                delay = int(_SHORTLY(order.draws[draw.CHASE_DELAY]))
+                self._world.schedule(awake(self._world.days, ms + delay), self._chase, order)
 
     def _chase(self, ms: int, order: Order) -> None:
         if order.state not in (CANCELLED, RETURNED):

@@ -35,7 +35,7 @@ _PROOFS = Shares({"signature": 0.46, "photo": 0.34, "neighbour": 0.14, "parcel_s
 _CLAIM_AFTER = 14 * DAY
 _BACK_TO_SENDER = 6 * DAY
 _MOST_ATTEMPTS = 2
-_BACKLOG_WITHIN = 20 * HOUR
+_BACKLOG_WITHIN = 40 * HOUR
 _ROUND_STARTS, _ROUND_ENDS = 7 * 60 + 30, 21 * 60
 
 

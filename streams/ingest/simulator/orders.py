@@ -94,7 +94,7 @@ class Orders:
             ),
         )
         world.schedule(ms + int(_PAYS(order.draws[draw.PAY_DELAY])), self.pay, order)
-        world.schedule(order.promised, self._contacts.overdue, order)
+        self._contacts.promised(order)
         if order.draws[draw.IMPATIENT] < self._shop.impatient:
             wait = (0.3 + 0.7 * order.draws[draw.IMPATIENT_DELAY]) * (order.promised - ms)
             world.schedule(ms + int(wait), self._contacts.impatient, order)

@@ -8,16 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.events.types import (
-    BusinessEvent,
-    CalendarEntry,
-    SourceHeartbeat,
-    TicketOpened,
-    TicketRated,
-    TicketReopened,
-    TicketReplied,
-    TicketResolved,
-)
+from streams.events.types import DELIVERY_TYPES, ORDER_TYPES, SUPPORT_TYPES, BusinessEvent, CalendarEntry
 from streams.ingest.simulator.draws import Quantiles, mix, mixes, uniform, uniforms
 from streams.ingest.simulator.incidents import FAMILIES
 from streams.ingest.simulator.labels import Active, Faults
@@ -45,25 +36,19 @@ class TimedEvent(NamedTuple):
     event: SimulatedEvent
 
 
-_FAMILY_OF_PREFIX = {"order": ORDERS, "delivery": DELIVERIES, "ticket": SUPPORT, "calendar": CALENDAR}
-
-
-def _family_of_class(event: SimulatedEvent) -> int:
-    return _FAMILY_OF_PREFIX[str(event.__struct_config__.tag).split(".")[0]]
-
-
-_FAMILY_OF_TYPE: dict[type, int] = {}
+_FAMILY_OF_TYPE: dict[type, int] = {
+    **dict.fromkeys(ORDER_TYPES, ORDERS),
+    **dict.fromkeys(DELIVERY_TYPES, DELIVERIES),
+    **dict.fromkeys(SUPPORT_TYPES, SUPPORT),
+    CalendarEntry: CALENDAR,
+}
 
 
 def family_of(event: SimulatedEvent) -> int:
     """Which topic family an event belongs to: an index into :data:`FAMILIES`."""
-    if isinstance(event, SourceHeartbeat):
-        return HEARTBEAT_SOURCES.index(event.source)
-    kind = type(event)
-    family = _FAMILY_OF_TYPE.get(kind)
-    if family is None:
-        family = _FAMILY_OF_TYPE[kind] = _family_of_class(event)
-    return family
+    family = _FAMILY_OF_TYPE.get(event.__class__)
+    # A heartbeat could be of any; its source says which.
+    return HEARTBEAT_SOURCES.index(event.source) if family is None else family
 
 
 class Source:
@@ -162,11 +147,8 @@ def _reaches(active: Active, event: SimulatedEvent) -> bool:
     return not active.narrows("family") or active.includes("family", FAMILIES[family_of(event)])
 
 
-_TICKET_EVENTS = (TicketOpened, TicketReplied, TicketResolved, TicketReopened, TicketRated)
-
-
 def _note(active: Active, ms: int, event: SimulatedEvent, events: int) -> None:
-    if isinstance(event, _TICKET_EVENTS):
+    if isinstance(event, SUPPORT_TYPES):
         active.touched(ms, ticket=event.data.ticket_id, events=events)
     else:
         active.touched(ms, order=event.subject, events=events)
