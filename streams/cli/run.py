@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -45,5 +44,6 @@ def run(
             if value is not None:
                 arguments += [option, f"{value:g}"]
         arguments += ["--history", f"{history // 1000}s"]
-    with claimed(Path(settings.load().data_dir)):
+    config = settings.load()
+    with claimed(config.data_dir, config.namespace):
         Run(settings, arguments, table=sys.stdout.isatty() and not plain).go()

@@ -8,7 +8,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import click
 
@@ -38,7 +37,8 @@ class Run:
         self._notices: deque[tuple[float, str]] = deque(maxlen=3)
         self._choose_ports()
         self._config = settings.load()
-        self._folder = Path(self._config.data_dir)
+        self._folder = self._config.data_dir
+        self._logs = self._folder / "logs" / self._config.namespace
         self._broker, self._worker, self._shop = self._parts()
         parts = [part for part in (self._broker, self._worker, self._shop) if part is not None]
         self._supervisor = Supervisor(parts, self._say)
@@ -56,7 +56,7 @@ class Run:
         finally:
             click.echo("stopping …")
             self._supervisor.stop()
-        click.echo(f"stopped; logs are in {self._folder / 'logs'}")
+        click.echo(f"stopped; logs are in {self._logs}")
 
     def _say(self, line: str) -> None:
         self._notices.append((time.monotonic(), line))
@@ -95,7 +95,7 @@ class Run:
             from streams.runtime.broker import EmbeddedBroker
 
             host, port = split_address(config.kafka.bootstrap)
-            broker = EmbeddedBroker(self._folder / "logs", port, host).part
+            broker = EmbeddedBroker(self._logs, port, host).part
         live = self._child("worker", ["worker"], lambda: is_worker(metrics_url(config)))
         live.restart, live.ready_within, live.stop_within = True, 60.0, 20.0
         shop = None if self._simulator is None else self._child("simulator", ["simulate", *self._simulator])
@@ -109,7 +109,7 @@ class Run:
             name,
             [*command, *arguments],
             is_ready,
-            log=self._folder / "logs" / f"{name}.log",
+            log=self._logs / f"{name}.log",
             on_line=None if self._table else lambda line: click.echo(f"{name:9} | {line}"),
             environment=self._settings.environment,
         )
@@ -193,4 +193,4 @@ class Run:
         for part in self._supervisor.parts:
             states.setdefault(self._supervisor.state(part), []).append(part.name)
         told = "; ".join(f"{', '.join(names)} {state}" for state, names in states.items())
-        return [f"Ctrl-C stops everything · {told} · logs: {self._folder / 'logs'}"]
+        return [f"Ctrl-C stops everything · {told} · logs: {self._logs}"]

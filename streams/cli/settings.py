@@ -47,8 +47,8 @@ class Settings:
         from streams.runtime.ports import require_reachable
 
         config = self.load()
-        found = running(Path(config.data_dir))
-        if found is not None and found.namespace == config.namespace and not self.environment.get("DAYBOOK_BOOTSTRAP"):
+        found = running(config.data_dir, config.namespace)
+        if found is not None and not self.environment.get("DAYBOOK_BOOTSTRAP"):
             if found.bootstrap != config.kafka.bootstrap:
                 click.echo(f"using the broker that runs here: {found.bootstrap} (pid {found.pid})", err=True)
             self.overrides["DAYBOOK_BOOTSTRAP"] = found.bootstrap

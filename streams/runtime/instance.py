@@ -1,4 +1,4 @@
-"""The instance that runs in a data folder: at most one, and others can find its addresses.
+"""The instance that runs in a data folder: at most one per namespace, and others can find its addresses.
 
 A locked file says that it runs, so nothing stale is ever believed: the lock goes with the process, however
 it ends.
@@ -16,11 +16,17 @@ import msgspec
 
 from streams.errors import DaybookError
 
-_LOCK, _FACTS = "run.lock", "run.json"
+
+def _lock(data_dir: Path, namespace: str) -> Path:
+    return data_dir / "run" / f"{namespace}.lock"
+
+
+def _facts_file(data_dir: Path, namespace: str) -> Path:
+    return data_dir / "run" / f"{namespace}.json"
 
 
 class InstanceError(DaybookError):
-    """Another instance runs in the same data folder."""
+    """Another instance runs in the same data folder, under the same namespace."""
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,50 +39,53 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.contextmanager
-def claimed(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder for this process. Raises :class:`InstanceError` where another one runs in it."""
+def claimed(data_dir: Path, namespace: str) -> Iterator[None]:
+    """Hold the namespace in the data folder for this process. Raises :class:`InstanceError` where another
+    one does."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        file = (data_dir / _LOCK).open("a")
+        lock = _lock(data_dir, namespace)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("a")
     except OSError as error:
         raise InstanceError(f"{data_dir}: cannot write there ({error.strerror})") from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            other = _facts(data_dir)
+            other = _facts(data_dir, namespace)
             who = f" (pid {other.pid}, broker {other.bootstrap})" if other else ""
             raise InstanceError(
-                f"{data_dir}: Daybook already runs here{who}; stop it first, or use another data folder "
-                "(data_dir in daybook.yaml, or DAYBOOK_DATA_DIR)"
+                f"{data_dir}: Daybook already runs here{who}; stop it first, or use another --namespace or data "
+                "folder (DAYBOOK_DATA_DIR)"
             ) from None
         try:
             yield
         finally:
-            (data_dir / _FACTS).unlink(missing_ok=True)
+            _facts_file(data_dir, namespace).unlink(missing_ok=True)
 
 
 def announce(data_dir: Path, instance: Instance) -> None:
-    """Write down the facts; call it while the folder is :func:`claimed`."""
-    fresh = data_dir / f"{_FACTS}.{os.getpid()}"
+    """Write down the facts; call it while the namespace is :func:`claimed`."""
+    file = _facts_file(data_dir, instance.namespace)
+    fresh = file.with_suffix(f".{os.getpid()}")
     fresh.write_bytes(msgspec.json.encode(instance))
-    fresh.replace(data_dir / _FACTS)
+    fresh.replace(file)
 
 
-def running(data_dir: Path) -> Instance | None:
-    """The instance that runs in the folder, if one does."""
+def running(data_dir: Path, namespace: str) -> Instance | None:
+    """The instance that runs in the folder under this namespace, if one does."""
     try:
-        with (data_dir / _LOCK).open() as file:
+        with _lock(data_dir, namespace).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _facts(data_dir)
+        return _facts(data_dir, namespace)
     except OSError:
         return None
     return None
 
 
-def _facts(data_dir: Path) -> Instance | None:
+def _facts(data_dir: Path, namespace: str) -> Instance | None:
     try:
-        return msgspec.json.decode((data_dir / _FACTS).read_bytes(), type=Instance)
+        return msgspec.json.decode(_facts_file(data_dir, namespace).read_bytes(), type=Instance)
     except (OSError, msgspec.MsgspecError):
         return None

@@ -140,7 +140,8 @@ def ask_worker(url: str) -> WorkerStatus:
 
 
 def ask_workers(config: Config) -> WorkerStatus | None:
-    """What all workers on the configured host say, taken together; ``None`` where none answers."""
+    """What all workers of the namespace on the configured host say, taken together; ``None`` where none
+    answers."""
     together: WorkerStatus | None = None
     for status in _each_worker(config):
         if together is None:
@@ -158,11 +159,15 @@ def ask_workers(config: Config) -> WorkerStatus | None:
 
 
 def _each_worker(config: Config) -> Iterator[WorkerStatus]:
+    prefix = f"{config.namespace}."
     for number in range(MOST_WORKERS):
         try:
-            yield ask_worker(metrics_url(config, number))
+            status = ask_worker(metrics_url(config, number))
         except MetricsError:
             return
+        # One that has no partitions (yet) may be anybody's, and changes nothing.
+        if not status.lag or any(topic.startswith(prefix) for topic in status.lag):
+            yield status
 
 
 def take_status(config: Config) -> Status:

@@ -236,7 +236,7 @@ def worker_of(started: Started) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_ctrl_c_stops_everything_and_leaves_nothing(started: Started) -> None:
     started.until(lambda: started.metrics() != "", 60.0)
-    found = running(started.data_dir)
+    found = running(started.data_dir, "daybook")
     assert found is not None
     assert found.bootstrap == f"127.0.0.1:{started.broker_port}"
     children = descendants(started.process.pid)
@@ -246,6 +246,6 @@ def test_ctrl_c_stops_everything_and_leaves_nothing(started: Started) -> None:
     assert "stopped" in started.output
     assert "Traceback" not in started.output
     assert gone(children)
-    assert running(started.data_dir) is None
+    assert running(started.data_dir, "daybook") is None
     for port in (started.broker_port, started.metrics_port):
         assert is_free("127.0.0.1", port)

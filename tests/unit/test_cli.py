@@ -147,7 +147,7 @@ def test_a_kpi_is_meant_by_its_name_its_beginning_or_a_part_of_it(wanted: str, m
 
 def test_the_addresses_of_what_runs_in_the_data_folder_are_used(tmp_path: Path) -> None:
     port = next_free(HOST, 25_100)
-    with claimed(tmp_path / "data"):
+    with claimed(tmp_path / "data", "daybook"):
         instance = Instance(pid=1, namespace="daybook", bootstrap=f"{HOST}:{port}", metrics=f"{HOST}:9777")
         announce(tmp_path / "data", instance)
         result = call("status")
@@ -158,7 +158,7 @@ def test_the_addresses_of_what_runs_in_the_data_folder_are_used(tmp_path: Path) 
 
 
 def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with claimed(tmp_path / "data"):
+    with claimed(tmp_path / "data", "daybook"):
         result = call("run")
     assert result.exit_code == 2
     assert "Daybook already runs here" in result.stderr
@@ -194,7 +194,7 @@ def test_run_without_its_own_broker_needs_one_that_answers(monkeypatch: pytest.M
     monkeypatch.setenv("DAYBOOK_EMBEDDED", "false")
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     try:
-        with claimed(tmp_path / "data"), pytest.raises(BrokerError, match="no Kafka broker answers there"):
+        with claimed(tmp_path / "data", "daybook"), pytest.raises(BrokerError, match="no Kafka broker answers there"):
             Run(Settings(), None, table=False).go()
     finally:
         for number, handler in zip((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), handlers, strict=True):

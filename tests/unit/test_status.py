@@ -76,6 +76,10 @@ def test_several_workers_are_taken_together(two_workers: Config) -> None:
     assert status.lag == {"daybook.orders.v1": {0: 0, 1: 1, 2: 2, 3: 3}}
 
 
+def test_a_worker_of_another_namespace_is_left_out(two_workers: Config) -> None:
+    assert ask_workers(two_workers.with_(namespace="past")) is None
+
+
 def test_without_a_worker_there_is_no_status() -> None:
     config = config_on(next_free(HOST, 24_500))
     assert ask_workers(config) is None
@@ -146,23 +150,30 @@ INSTANCE = Instance(pid=1, namespace="daybook", bootstrap="127.0.0.1:19093", met
 
 
 def test_an_instance_is_found_while_it_runs_and_only_then(tmp_path: Path) -> None:
-    assert running(tmp_path) is None
-    with claimed(tmp_path):
-        assert running(tmp_path) is None  # nothing announced yet
+    assert running(tmp_path, "daybook") is None
+    with claimed(tmp_path, "daybook"):
+        assert running(tmp_path, "daybook") is None  # nothing announced yet
         announce(tmp_path, INSTANCE)
-        assert running(tmp_path) == INSTANCE
-    assert running(tmp_path) is None
+        assert running(tmp_path, "daybook") == INSTANCE
+    assert running(tmp_path, "daybook") is None
 
 
 def test_a_second_instance_in_the_same_folder_is_refused_in_one_line(tmp_path: Path) -> None:
-    with claimed(tmp_path):
+    with claimed(tmp_path, "daybook"):
         announce(tmp_path, INSTANCE)
         with (
             pytest.raises(InstanceError, match=r"already runs here \(pid 1, broker 127\.0\.0\.1:19093\)") as caught,
-            claimed(tmp_path),
+            claimed(tmp_path, "daybook"),
         ):
             pass
         assert "\n" not in str(caught.value)
+
+
+def test_another_namespace_in_the_same_folder_is_another_instance(tmp_path: Path) -> None:
+    with claimed(tmp_path, "daybook"), claimed(tmp_path, "past"):
+        announce(tmp_path, INSTANCE)
+        assert running(tmp_path, "daybook") == INSTANCE
+        assert running(tmp_path, "past") is None
 
 
 def test_a_killed_instance_is_not_believed_to_run(tmp_path: Path) -> None:
@@ -171,22 +182,22 @@ def test_a_killed_instance_is_not_believed_to_run(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from streams.runtime.instance import Instance, announce, claimed\n"
         "folder = Path(sys.argv[1])\n"
-        "with claimed(folder):\n"
-        "    announce(folder, Instance(pid=1, namespace='n', bootstrap='b', metrics='m'))\n"
+        "with claimed(folder, 'daybook'):\n"
+        "    announce(folder, Instance(pid=1, namespace='daybook', bootstrap='b', metrics='m'))\n"
         "    print('up', flush=True)\n"
         "    time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
-        assert running(tmp_path) is not None
+        assert running(tmp_path, "daybook") is not None
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    assert (tmp_path / "run.json").exists()
-    assert running(tmp_path) is None
+    assert (tmp_path / "run" / "daybook.json").exists()
+    assert running(tmp_path, "daybook") is None
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InstanceError, match=r"file: cannot write there"), claimed(tmp_path / "file"):
+    with pytest.raises(InstanceError, match=r"file: cannot write there"), claimed(tmp_path / "file", "daybook"):
         pass
