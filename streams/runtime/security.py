@@ -62,9 +62,7 @@ def _password(security: Any, env: Mapping[str, str]) -> str:
             "variable that holds the password"
         )
     if security.password_env not in env:
-        raise BrokerError(
-            f"kafka.security.password_env: the environment variable {security.password_env} is not set"
-        )
+        raise BrokerError(f"kafka.security.password_env: the environment variable {security.password_env} is not set")
     return env[security.password_env]
 
 
