@@ -165,8 +165,8 @@ def _each_worker(config: Config) -> Iterator[WorkerStatus]:
             status = ask_worker(metrics_url(config, number))
         except MetricsError:
             return
-        # One that has no partitions (yet) may be anybody's, and changes nothing.
-        if not status.lag or any(topic.startswith(prefix) for topic in status.lag):
+        # The first that has no partitions yet is ours by its address; another one may be anybody's.
+        if (number == 0 and not status.lag) or any(topic.startswith(prefix) for topic in status.lag):
             yield status
 
 
