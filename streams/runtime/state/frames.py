@@ -1,0 +1,100 @@
+"""Entries of the state log as Kafka records: cut to the broker's limit, whole or not at all.
+
+An entry is one or more frames of one writer; the last carries the checksum of the whole. An entry whose last frame is
+missing, or whose checksum is wrong, never happened: its writer was cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+from zlib import crc32
+
+import msgspec
+
+Offsets = tuple[int, int, int]
+
+Kind = Literal["snapshot", "delta"]
+
+
+class Frame(msgspec.Struct, array_like=True, gc=False):
+    """One record. ``entry`` numbers the writer's entries; ``checksum`` is set in the last part only."""
+
+    writer: str
+    entry: int
+    part: int
+    parts: int
+    kind: Kind
+    plan: str
+    begin: Offsets
+    end: Offsets
+    checksum: int | None
+    payload: bytes
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A whole entry: a snapshot of the state at ``end``, or what leads from ``begin`` to ``end``.
+
+    ``plan`` is the fingerprint of the definitions it was made under, ``offset`` where its last frame stands in the log.
+    """
+
+    writer: str
+    kind: Kind
+    plan: str
+    begin: Offsets
+    end: Offsets
+    payload: bytes
+    offset: int = -1
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Frame)
+
+
+def cut(entry: Entry, number: int, most_bytes: int) -> list[bytes]:
+    """An entry as record values of at most ``most_bytes`` of payload each."""
+    payload = entry.payload
+    parts = [payload[at : at + most_bytes] for at in range(0, len(payload), most_bytes)] or [b""]
+    checksum = crc32(payload)
+    return [
+        _ENCODER.encode(
+            Frame(
+                writer=entry.writer,
+                entry=number,
+                part=part,
+                parts=len(parts),
+                kind=entry.kind,
+                plan=entry.plan,
+                begin=entry.begin,
+                end=entry.end,
+                checksum=checksum if part == len(parts) - 1 else None,
+                payload=piece,
+            )
+        )
+        for part, piece in enumerate(parts)
+    ]
+
+
+def join(records: Iterable[tuple[int, bytes]]) -> Iterator[Entry]:
+    """The whole entries among ``(offset, value)`` records, in log order; frames of several writers may interleave."""
+    open_: dict[str, list[Frame]] = {}
+    for offset, value in records:
+        try:
+            frame = _DECODER.decode(value)
+        except msgspec.MsgspecError:
+            continue
+        frames = open_.get(frame.writer, [])
+        if frame.part == 0:
+            frames = []
+        elif not frames or frames[-1].entry != frame.entry or frame.part != frames[-1].part + 1:
+            # The beginning was trimmed or never written, or a frame was appended twice.
+            if not frames or frames[-1].entry != frame.entry or frame.part > frames[-1].part:
+                open_.pop(frame.writer, None)
+            continue
+        frames.append(frame)
+        open_[frame.writer] = frames
+        if frame.part == frame.parts - 1:
+            del open_[frame.writer]
+            payload = b"".join(one.payload for one in frames)
+            if crc32(payload) == frame.checksum:
+                yield Entry(frame.writer, frame.kind, frame.plan, frame.begin, frame.end, payload, offset)

@@ -1,0 +1,131 @@
+"""The state log in Kafka: append an entry and learn whether it continues the chain, read a partition back, trim it.
+
+One partition of the state topic belongs to one source partition. Its owner is the only writer, but for an owner who
+does not know yet that it was replaced. So the owner knows at which offset its next record must land; where it lands
+later, somebody else has written, and only reading the log again tells whose entry continued the state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from kafka import KafkaAdminClient, TopicPartition
+
+from streams.config import Config
+from streams.errors import BrokerError
+from streams.runtime.client_errors import broker_errors
+from streams.runtime.offsets import offset_ranges
+from streams.runtime.reader import consumer
+from streams.runtime.security import client_security
+from streams.runtime.state.chain import Chain, follow
+from streams.runtime.state.frames import Entry, Kind, Offsets, cut, join
+from streams.runtime.topics import TopicNames
+
+log = structlog.get_logger(__name__)
+
+FRAME_BYTES = 900_000
+"""Payload of one record: below the megabyte that brokers accept unless told otherwise."""
+_POLL_MS = 500
+
+
+class LostRace(BrokerError):
+    """Somebody else has written to the partition since it was read: the state must be read again."""
+
+
+class StateLog:
+    """Reads and appends for one worker. ``plan`` is the fingerprint of its definitions."""
+
+    def __init__(self, config: Config, plan: str) -> None:
+        self._config = config
+        self._topic = TopicNames(config.namespace).state
+        self._plan = plan
+        self._writer = uuid4().hex
+        self._entries = 0
+        self._producer: AIOKafkaProducer | None = None
+        self._next: dict[int, int] = {}
+        self._lock = asyncio.Lock()
+
+    async def recover(self, partition: int) -> Chain:
+        """Read a partition to its end and follow its chain. Raises :class:`BrokerError` where no broker answers."""
+        records, end = await asyncio.to_thread(self._read, partition)
+        chain = await asyncio.to_thread(follow, join(records), self._plan)
+        self._next[partition] = end
+        return chain
+
+    def _read(self, partition: int) -> tuple[list[tuple[int, bytes]], int]:
+        tp = TopicPartition(self._topic, partition)
+        begin, end = offset_ranges(self._config, [tp])[tp]
+        records: list[tuple[int, bytes]] = []
+        with broker_errors(self._config.kafka.bootstrap):
+            reader = consumer(self._config)
+            try:
+                reader.assign([tp])
+                reader.seek(tp, begin)
+                while reader.position(tp) < end:
+                    fetched = reader.poll(timeout_ms=_POLL_MS).get(tp, [])
+                    records += [(record.offset, record.value) for record in fetched if record.value is not None]
+            finally:
+                reader.close()
+        return records, end
+
+    async def append(self, partition: int, kind: Kind, begin: Offsets, end: Offsets, payload: bytes) -> int:
+        """Append an entry and await its acknowledgement; the offset of its first record.
+
+        Raises :class:`LostRace` where another writer came in between, and aiokafka's errors where it is unknown
+        whether it was written: in both cases the state must be recovered before the next append.
+        """
+        self._entries += 1
+        entry = Entry(self._writer, kind, self._plan, begin, end, payload)
+        producer = await self._started()
+        expected = self._next.pop(partition)
+        offsets = [
+            (await acknowledged).offset
+            for acknowledged in [
+                await producer.send(self._topic, frame, key=b"%d" % partition, partition=partition)
+                for frame in cut(entry, self._entries, FRAME_BYTES)
+            ]
+        ]
+        if offsets != list(range(expected, expected + len(offsets))):
+            raise LostRace(f"{self._topic}/{partition}: written at {offsets}, expected from {expected}")
+        self._next[partition] = offsets[-1] + 1
+        return expected
+
+    async def trim(self, partition: int, before: int) -> None:
+        """Delete what stands before an offset. A broker that cannot is left alone: the log is longer, no less right."""
+        try:
+            await asyncio.to_thread(self._delete, partition, before)
+        except Exception as error:
+            log.info("state log not trimmed", partition=partition, error=str(error) or type(error).__name__)
+
+    def _delete(self, partition: int, before: int) -> None:
+        security = client_security(self._config, "kafka-python")
+        admin = KafkaAdminClient(
+            bootstrap_servers=self._config.kafka.bootstrap.split(","), client_id="daybook-state", **security
+        )
+        try:
+            admin.delete_records({TopicPartition(self._topic, partition): before})
+        finally:
+            admin.close()
+
+    async def close(self) -> None:
+        """Let go of the producer."""
+        if self._producer is not None:
+            await self._producer.stop()
+            self._producer = None
+
+    async def _started(self) -> AIOKafkaProducer:
+        async with self._lock:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._config.kafka.bootstrap,
+                    acks="all",
+                    max_request_size=4 << 20,
+                    request_timeout_ms=10_000,
+                    **client_security(self._config, "aiokafka"),
+                )
+                await producer.start()
+                self._producer = producer
+        return self._producer
