@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,14 +37,12 @@ from streams.runtime.metrics import Metrics, MetricsServer, serve
 from streams.runtime.outbox import Record
 from streams.runtime.security import client_security
 from streams.runtime.topics import create_topics
-from streams.runtime.transport import ChunkSchema, Consumer, Position
+from streams.runtime.transport import Consumer, Position, chunk_topic
 
 log = structlog.get_logger(__name__)
 
 LARGEST_REQUEST = (12 << 20) + (64 << 10)
 """Bytes of the largest record produced: a dead letter."""
-QUEUED_CHUNKS = 8
-"""Chunks that wait for an agent; each is about a megabyte under load."""
 REFRESH_EVERY = 0.25
 """Seconds between two looks for news of the series."""
 LAST_FLUSH_WITHIN = 4.0
@@ -182,15 +180,12 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
 
 
 def _register(app: DaybookApp) -> None:
-    def chunks(topics: Iterable[str]) -> Any:
-        return app.topic(*topics, schema=ChunkSchema(), acks=False, maxsize=QUEUED_CHUNKS)
-
-    @app.agent(chunks(app.aggregate.topics), name="aggregate", concurrency=1)
+    @app.agent(chunk_topic(app, app.aggregate.topics), name="aggregate", concurrency=1)
     async def aggregate(stream: Any) -> None:
         async for chunk in stream:
             await app.aggregate.take(chunk)
 
-    @app.agent(chunks([app.detect.topic]), name="detect", concurrency=1)
+    @app.agent(chunk_topic(app, [app.detect.topic]), name="detect", concurrency=1)
     async def detect(stream: Any) -> None:
         async for chunk in stream:
             await app.detect.take(chunk)

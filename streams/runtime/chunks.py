@@ -21,7 +21,7 @@ from faust.types import TP
 I64 = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Chunk:
     """What one fetch brought of one partition, in log order.
 
@@ -42,6 +42,10 @@ class Chunk:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def __repr__(self) -> str:
+        """Short: Faust puts events and messages into its log lines."""
+        return f"<Chunk {self.tp.topic}/{self.tp.partition} {self.start}..{self.end} epoch={self.epoch}>"
 
 
 class ChunkRecords:

@@ -39,8 +39,10 @@ _FAUST_LOGGER = get_logger("faust.daybook")
 PARTITION_FETCH_BYTES = 1 << 20
 """Of one partition in one fetch: 1,000 to 10,000 events of usual size."""
 FETCH_BYTES = 8 << 20
-"""Of all partitions of one broker in one fetch; with one fetch under way, one taken apart and one waiting in
-the stream's queue it bounds the memory of a backlog."""
+"""Of all partitions of one broker in one fetch. One fetch is under way, one is taken apart, and
+:data:`QUEUED_CHUNKS` wait: that bounds the memory of a backlog."""
+QUEUED_CHUNKS = 8
+"""Chunks that wait for an agent."""
 FETCH_WAIT_MS = 100
 """How long the broker may hold a fetch that finds nothing. A client has one fetch under way per broker: a
 partition whose chunk has just been taken waits this long behind the idle ones, so Faust's 1,500 ms would be
@@ -83,6 +85,14 @@ class ChunkSchema(faust.Schema[Any, Any]):
         return message.value
 
 
+def chunk_topic(app: faust.App, topics: Iterable[str]) -> faust.Topic:
+    """The channel of an agent that reads chunks of these topics."""
+    # Not app.topic(), which loses maxsize: the queue would hold 4096 chunks.
+    return faust.Topic(
+        app, topics=list(topics), schema=ChunkSchema(), acks=False, maxsize=QUEUED_CHUNKS, allow_empty=False
+    )
+
+
 class ConsumerThread(stock.AIOKafkaConsumerThread):
     """The thread that talks to Kafka, with an event loop of its own."""
 
@@ -120,8 +130,9 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
             consumer.seek(tp, start)
             self._epochs[tp] += 1
             note = committed.get(tp)
-            known = note is not None and note.metadata == self.consumer.edition
-            positions[ours] = Position(start, self._epochs[tp], note.offset if known else 0)
+            # The embedded broker keeps no metadata: there, any edition is taken for ours.
+            known = note is not None and note.metadata in ("", self.consumer.edition)
+            positions[ours] = Position(start, self._epochs[tp], max(note.offset, 0) if known else 0)
         return positions
 
     async def seek_stock(self, tps: Iterable[TP]) -> Mapping[TP, int]:

@@ -1,0 +1,432 @@
+"""The chunk transport on real brokers, and the private parts of Faust and aiokafka it stands on."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import tempfile
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import aiokafka.consumer.fetcher as fetcher
+import faust
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.record.default_records import DefaultRecordBatch
+from faust.transport import by_url, consumer
+from faust.transport.drivers import aiokafka as stock
+from faust.types import TP
+from kafka import KafkaAdminClient
+
+from streams.runtime.broker import EmbeddedBroker
+from streams.runtime.chunks import Chunk
+from streams.runtime.server import BrokerProcess
+from streams.runtime.transport import (
+    FETCH_BYTES,
+    FETCH_WAIT_MS,
+    PARTITION_FETCH_BYTES,
+    QUEUED_CHUNKS,
+    Consumer,
+    Position,
+    Transport,
+    chunk_topic,
+)
+
+PARTITIONS = 3
+WITHIN = 60.0
+
+
+# -- the parts of Faust and aiokafka that are not promised ----------------------------------------------------------
+
+
+def same(found: Any, expected: set[str], what: str) -> None:
+    parameters = set(inspect.signature(found).parameters) - {"self"}
+    assert expected <= parameters, (
+        f"{what} has changed: parameters {sorted(expected - parameters)} are gone. The chunk transport uses them: "
+        "read docs/decisions/0002-chunk-transport.md before this version is allowed."
+    )
+
+
+def holds(source: Any, *parts: str) -> None:
+    text = inspect.getsource(source)
+    for part in parts:
+        assert part in text, (
+            f"{source.__qualname__} no longer contains {part!r}. The chunk transport relies on it: read "
+            "docs/decisions/0002-chunk-transport.md before this version is allowed."
+        )
+
+
+def test_the_versions_are_those_that_were_read() -> None:
+    assert version("faust-streaming") == "0.15.3"
+    assert version("aiokafka") == "0.14.0"
+
+
+def test_the_fetcher_keeps_results_in_an_ordered_dict_that_is_only_filled_by_item() -> None:
+    holds(fetcher.Fetcher.__init__, "self._records = collections.OrderedDict()", "self._records", "fetch_max_bytes")
+    holds(fetcher.Fetcher._proc_fetch_request, "self._records[tp] = FetchResult(", "PartitionRecords(")
+    holds(
+        fetcher.Fetcher.fetched_records,
+        "type(res_or_error) is FetchResult",
+        "res_or_error.getall(max_records)",
+        "del self._records[tp]",
+    )
+    holds(fetcher.Fetcher.seek_to, "del self._records[tp]")
+    assert OrderedDict in fetcher.collections.OrderedDict.__mro__
+
+
+def test_a_fetch_result_iterates_over_its_records_and_moves_to_their_next_offset() -> None:
+    holds(
+        fetcher.FetchResult.getall,
+        "for msg in self._partition_records",
+        "self._partition_records = None",
+        "self.check_assignment(tp)",
+    )
+    holds(fetcher.FetchResult.check_assignment, "position != self._partition_records.next_fetch_offset")
+    holds(fetcher.FetchResult._update_position, "self._partition_records.next_fetch_offset")
+
+
+def test_partition_records_have_what_chunks_are_made_of() -> None:
+    same(fetcher.PartitionRecords.__init__, {"tp", "records", "fetch_offset", "check_crcs"}, "PartitionRecords")
+    holds(
+        fetcher.PartitionRecords.__init__,
+        "self._tp = tp",
+        "self._records = records",
+        "self._check_crcs = check_crcs",
+        "self.next_fetch_offset = fetch_offset",
+    )
+    for name in ("is_control_batch", "next_offset", "validate_crc"):
+        assert hasattr(DefaultRecordBatch, name), f"aiokafka's record batch has no {name} any more"
+
+
+def test_the_consumer_takes_the_fetch_settings_when_it_starts() -> None:
+    holds(
+        AIOKafkaConsumer.start,
+        "fetch_max_bytes=self._fetch_max_bytes",
+        "fetch_max_wait_ms=self._fetch_max_wait_ms",
+        "max_partition_fetch_bytes=self._max_partition_fetch_bytes",
+    )
+    same(GroupCoordinator.fetch_committed_offsets, {"partitions"}, "GroupCoordinator.fetch_committed_offsets")
+
+
+def test_fausts_consumer_has_the_seams_that_are_used() -> None:
+    same(stock.AIOKafkaConsumerThread._create_worker_consumer, {"transport"}, "_create_worker_consumer")
+    same(stock.Consumer._to_message, {"tp", "record"}, "Consumer._to_message")
+    same(consumer.Consumer.on_buffer_full, {"tp"}, "Consumer.on_buffer_full")
+    same(consumer.Consumer.on_partitions_assigned, {"assigned", "generation_id"}, "Consumer.on_partitions_assigned")
+    holds(consumer.Consumer.perform_seek, "await self.seek_to_committed()", "read_offset.update")
+    holds(consumer.Consumer._drain_messages, "offset >= r_offset", "acks_enabled_for(message.topic)")
+    holds(stock.Consumer._new_consumer_thread, "AIOKafkaConsumerThread(self, loop=self.loop, beacon=self.beacon)")
+    for name in ("_ensure_consumer", "call_thread", "__post_init__", "on_start"):
+        assert hasattr(stock.AIOKafkaConsumerThread, name)
+
+
+def test_the_scheme_is_known_without_an_installation() -> None:
+    assert by_url("daybook://127.0.0.1:9092") is Transport
+    assert Transport.Consumer is Consumer
+
+
+# -- on a broker ----------------------------------------------------------------------------------------------------
+
+
+class Recorder:
+    """Reads chunks as an agent does: in order, once, from where it was placed."""
+
+    def __init__(self, topics: set[str], edition: str = "one", keep: bool = True) -> None:
+        self.topics, self.edition, self.keep = frozenset(topics), edition, keep
+        self.mine: set[TP] = set()
+        self.positions: dict[TP, Position] = {}
+        self.next: dict[TP, int] = {}
+        self.read: dict[TP, list[bytes | None]] = {}
+        self.chunks: list[Chunk] = []
+        self.assignments: list[set[TP]] = []
+        self.changed = asyncio.Event()
+
+    def assigned(self, tps: set[TP]) -> None:
+        self.mine = tps
+        self.assignments.append(tps)
+        for tp in list(self.next):
+            if tp not in tps or not self.keep:
+                del self.next[tp], self.read[tp]
+        self.changed.set()
+
+    def wanted(self, tp: TP) -> int | None:
+        return self.next.get(tp)
+
+    def placed(self, positions: Mapping[TP, Position]) -> None:
+        self.positions |= positions
+        for tp, position in positions.items():
+            assert position.offset <= self.next.get(tp, position.offset)
+            self.next.setdefault(tp, position.offset)
+            self.read.setdefault(tp, [])
+        self.changed.set()
+
+    async def take(self, chunk: Chunk) -> None:
+        if chunk.tp not in self.mine or self.positions[chunk.tp].epoch != chunk.epoch:
+            return
+        self.chunks.append(chunk)
+        at = self.next[chunk.tp]
+        assert chunk.start <= at, "a chunk is missing"
+        assert chunk.offsets.tolist() == list(range(chunk.start, chunk.end))
+        self.read[chunk.tp] += chunk.values[at - chunk.start :]
+        self.next[chunk.tp] = max(at, chunk.end)
+        self.changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(WITHIN):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.read.values()))
+
+
+def make_app(broker: BrokerProcess, group: str, recorder: Recorder | None, scheme: str = "daybook") -> faust.App:
+    app = faust.App(
+        group,
+        broker=f"{scheme}://{broker.bootstrap}",
+        datadir=Path(tempfile.gettempdir()) / "daybook-tests",
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        autodiscover=False,
+        stream_wait_empty=False,
+        broker_rebalance_timeout=6.0,
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=1.0,
+        broker_commit_interval=0.2,
+    )
+    if recorder is not None:
+        app.reader = recorder  # type: ignore[attr-defined]
+
+        async def read(stream: Any) -> None:
+            async for chunk in stream:
+                await recorder.take(chunk)
+
+        app.agent(chunk_topic(app, recorder.topics), name="read")(read)
+    return app
+
+
+@asynccontextmanager
+async def running(app: faust.App) -> AsyncIterator[faust.App]:
+    app.finalize()
+    await app.start()
+    try:
+        yield app
+    finally:
+        await app.stop()
+
+
+@pytest.fixture
+def topic(broker: BrokerProcess, namespace: str) -> str:
+    create(broker, namespace)
+    return namespace
+
+
+def create(broker: BrokerProcess, *names: str) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    try:
+        settings = {"max.message.bytes": str(12 << 20)}
+        admin.create_topics(
+            {n: {"num_partitions": PARTITIONS, "replication_factor": 1, "configs": settings} for n in names}
+        )
+        admin.wait_for_topics(list(names))
+    finally:
+        admin.close()
+
+
+async def send(broker: BrokerProcess, topic: str, first: int, count: int, **settings: Any) -> None:
+    """Records ``first`` … spread over the partitions in turn."""
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, linger_ms=5, **settings)
+    await producer.start()
+    try:
+        for number in range(first, first + count):
+            await producer.send(
+                topic, b"%d" % number, key=b"k%d" % number, partition=number % PARTITIONS, headers=[("h", b"x")]
+            )
+        await producer.flush()
+    finally:
+        await producer.stop()
+
+
+def expected(topic: str, count: int) -> dict[TP, list[bytes | None]]:
+    return {TP(topic, p): [b"%d" % n for n in range(p, count, PARTITIONS)] for p in range(PARTITIONS)}
+
+
+@pytest.mark.parametrize("codec", [None, "gzip"])
+async def test_chunks_are_complete_and_in_order(broker: BrokerProcess, topic: str, codec: str | None) -> None:
+    await send(broker, topic, 0, 6_000, compression_type=codec)
+    recorder = Recorder({topic})
+    async with running(make_app(broker, f"{topic}-group", recorder)):
+        await recorder.until(lambda: recorder.count >= 6_000)
+        await send(broker, topic, 6_000, 3_000, compression_type=codec)
+        await recorder.until(lambda: recorder.count >= 9_000)
+    assert recorder.read == expected(topic, 9_000)
+    assert len(recorder.chunks) < 300
+    chunk = max(recorder.chunks, key=len)
+    assert chunk.keys == [b"k%s" % value for value in chunk.values if value is not None]
+    assert (chunk.arrivals > 1_600_000_000_000).all()
+
+
+async def test_nothing_is_lost_or_doubled_when_a_worker_joins_and_leaves(broker: BrokerProcess, topic: str) -> None:
+    await send(broker, topic, 0, 3_000)
+    first, second = Recorder({topic}), Recorder({topic})
+    tps = {TP(topic, number) for number in range(PARTITIONS)}
+    async with running(make_app(broker, f"{topic}-group", first)):
+        await first.until(lambda: first.count >= 3_000)
+        async with running(make_app(broker, f"{topic}-group", second)):
+            await second.until(lambda: bool(second.mine) and second.mine <= second.positions.keys())
+            await first.until(lambda: first.mine | second.mine == tps)
+            assert not first.mine & second.mine
+            await send(broker, topic, 3_000, 3_000)
+            await first.until(lambda: all(len(first.read.get(tp, ())) >= 2_000 for tp in first.mine))
+            await second.until(lambda: all(len(second.read.get(tp, ())) >= 2_000 for tp in second.mine))
+            assert first.read | second.read == expected(topic, 6_000)
+            kept = first.mine & first.assignments[-2]
+            # Who keeps a partition reads on, who gets one begins at the beginning.
+            assert all(first.positions[tp].offset == 1_000 for tp in kept)
+            assert all(second.positions[tp].offset == 0 for tp in second.mine)
+        await first.until(lambda: first.mine == tps)
+        await send(broker, topic, 6_000, 3_000)
+        await first.until(lambda: first.count >= 9_000)
+    assert first.read == expected(topic, 9_000)
+
+
+async def test_committed_offsets_are_a_hint_that_goes_with_its_edition(broker: BrokerProcess, topic: str) -> None:
+    await send(broker, topic, 0, 30)
+    group, tp = f"{topic}-group", TP(topic, 1)
+    first = Recorder({topic})
+    async with running(make_app(broker, group, first)) as app:
+        await first.until(lambda: first.count >= 30)
+        assert {position.committed for position in first.positions.values()} == {0}
+        assert await app.consumer.commit_published({tp: 7})
+        assert not await app.consumer.commit_published({TP("somebody-elses", 0): 1})
+    # The embedded broker keeps no metadata, so it cannot tell.
+    forgotten = 7 if isinstance(broker, EmbeddedBroker) else 0
+    for edition, committed in (("one", 7), ("two", forgotten)):
+        again = Recorder({topic}, edition)
+        async with running(make_app(broker, group, again)):
+            await again.until(lambda again=again: again.count >= 30)  # type: ignore[misc]
+        assert again.positions[tp].committed == committed
+        assert again.positions[tp].offset == 0
+        assert again.read == expected(topic, 30)
+
+
+async def test_a_rewind_reads_again_from_where_the_reader_wants(broker: BrokerProcess, topic: str) -> None:
+    await send(broker, topic, 0, 900)
+    recorder, tp = Recorder({topic}), TP(topic, 2)
+    async with running(make_app(broker, f"{topic}-group", recorder)) as app:
+        await recorder.until(lambda: recorder.count >= 900)
+        before = recorder.positions[tp].epoch
+        recorder.next[tp] = 100
+        del recorder.read[tp][100:]
+        assert await app.consumer.rewind([tp]) == {tp: 100}
+        assert recorder.positions[tp].epoch == before + 1
+        await recorder.until(lambda: recorder.count >= 900)
+        assert app.consumer.highwater(tp) == 300
+    assert recorder.read == expected(topic, 900)
+
+
+async def test_other_topics_keep_the_stock_path_and_their_commits(broker: BrokerProcess, topic: str) -> None:
+    plain = f"{topic}-plain"
+    await asyncio.to_thread(create, broker, plain)
+    await send(broker, topic, 0, 300)
+    await send(broker, plain, 0, 30)
+
+    async def run(records: int) -> list[bytes]:
+        recorder, values, done = Recorder({topic}), [], asyncio.Event()
+        app = make_app(broker, f"{topic}-group", recorder)
+        if records == 0:
+            done.set()
+
+        async def one_by_one(stream: Any) -> None:
+            async for value in stream:
+                assert isinstance(value, bytes)
+                values.append(value)
+                if len(values) >= records:
+                    done.set()
+
+        app.agent(app.topic(plain, value_type=bytes, value_serializer="raw"), name="plain")(one_by_one)
+        async with running(app), asyncio.timeout(WITHIN):
+            await recorder.until(lambda: recorder.count >= 300)
+            await done.wait()
+            if records:
+                await app.consumer.commit()
+        return values
+
+    assert sorted(await run(30), key=int) == [b"%d" % number for number in range(30)]
+    await send(broker, plain, 30, 6)
+    assert sorted(await run(6), key=int) == [b"%d" % number for number in range(30, 36)]
+
+
+async def test_a_record_larger_than_a_fetch_comes_through(broker: BrokerProcess, topic: str) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=12 << 20)
+    await producer.start()
+    try:
+        large = b"x" * (5 * PARTITION_FETCH_BYTES)
+        for value in (b"before", large, b"after"):
+            await producer.send_and_wait(topic, value, partition=0)
+    finally:
+        await producer.stop()
+    recorder = Recorder({topic})
+    async with running(make_app(broker, f"{topic}-group", recorder)):
+        await recorder.until(lambda: recorder.count >= 3)
+    assert recorder.read[TP(topic, 0)] == [b"before", large, b"after"]
+
+
+async def test_without_a_reader_it_is_the_stock_transport(broker: BrokerProcess, topic: str) -> None:
+    await send(broker, topic, 0, 30)
+    app, values, done = make_app(broker, f"{topic}-group", None), [], asyncio.Event()
+
+    async def read(stream: Any) -> None:
+        async for value in stream:
+            values.append(value)
+            if len(values) >= 30:
+                done.set()
+
+    app.agent(app.topic(topic, value_type=bytes, value_serializer="raw"), name="read")(read)
+    async with running(app), asyncio.timeout(WITHIN):
+        await done.wait()
+    assert sorted(values, key=int) == [b"%d" % number for number in range(30)]
+
+
+async def test_a_slow_reader_holds_the_fetches_back(broker: BrokerProcess, topic: str) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, max_batch_size=1 << 20)
+    await producer.start()
+    try:
+        for number in range(600):
+            await producer.send(topic, b"%d" % number + b" " * 100_000, partition=number % PARTITIONS)
+        await producer.flush()
+    finally:
+        await producer.stop()
+    gate = asyncio.Event()
+
+    class Slow(Recorder):
+        async def take(self, chunk: Chunk) -> None:
+            await gate.wait()
+            await super().take(chunk)
+
+    recorder = Slow({topic})
+    async with running(make_app(broker, f"{topic}-group", recorder)) as app:
+        (actor,) = app.agents["read"]._actors  # type: ignore[attr-defined]
+        queue, thread = actor.stream.channel.queue, app.consumer._thread
+        await recorder.until(lambda: len(recorder.positions) == PARTITIONS)
+        full = asyncio.get_running_loop().time() + WITHIN
+        while not queue.full():
+            assert asyncio.get_running_loop().time() < full
+            await asyncio.sleep(0.01)  # Faust's queue has no event for it
+        await asyncio.sleep(10 * FETCH_WAIT_MS / 1000)  # that nothing more happens can only be waited for
+        assert queue.qsize() == queue.maxsize == QUEUED_CHUNKS
+        fetched = [await thread.position(TP(topic, number)) for number in range(PARTITIONS)]
+        assert sum(fetched) * 100_000 < 3 * FETCH_BYTES + (QUEUED_CHUNKS + 1) * 3 * PARTITION_FETCH_BYTES
+        assert sum(fetched) < 600
+        gate.set()
+        await recorder.until(lambda: recorder.count >= 600)
+    values = {tp: [int(value or b"") for value in read] for tp, read in recorder.read.items()}
+    assert values == {TP(topic, p): list(range(p, 600, PARTITIONS)) for p in range(PARTITIONS)}
