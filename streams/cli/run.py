@@ -42,7 +42,7 @@ def run(
         arguments = [word for incident in incidents for word in ("--incident", incident)]
         for option, value in (("--orders-per-day", orders_per_day), ("--seed", seed)):
             if value is not None:
-                arguments += [option, f"{value:g}"]
+                arguments += [option, str(value) if isinstance(value, int) else f"{value:g}"]
         arguments += ["--history", f"{history // 1000}s"]
     config = settings.load()
     with claimed(config.data_dir, config.namespace):
