@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from zlib import crc32
 
-from streams.events.types import BusinessEvent
+from streams.events.types import BusinessEvent, SourceHeartbeat
 from streams.kpis.book import SeriesBook
 from streams.kpis.definitions import Definitions
 from streams.kpis.kernel import Kernel, Outcome
@@ -26,14 +26,29 @@ class Pipeline:
         self.history: list[KpiValue] = []
         self.outcomes: list[Outcome] = []
 
+    def partition_of(self, subject: str) -> int:
+        """Where the events of a key go."""
+        return crc32(subject.encode()) % len(self.kernels)
+
     def feed(self, events: Sequence[BusinessEvent]) -> None:
         """One chunk: split by partition and topic, orders first."""
         for partition, kernel in enumerate(self.kernels):
-            mine = [event for event in events if crc32(event.subject.encode()) % len(self.kernels) == partition]
+            mine = [event for event in events if self.partition_of(event.subject) == partition]
             for family in range(3):
                 chunk: list[BusinessEvent | None] = [event for event in mine if family_of(event) == family]
                 if chunk:
                     self.outcomes.append(feed(kernel, family, chunk))
+
+    def feed_topic(self, family: int, events: Sequence[BusinessEvent]) -> None:
+        """One chunk of one topic, split by partition; heartbeats go to all of them."""
+        for partition, kernel in enumerate(self.kernels):
+            chunk: list[BusinessEvent | None] = [
+                event
+                for event in events
+                if isinstance(event, SourceHeartbeat) or self.partition_of(event.subject) == partition
+            ]
+            if chunk:
+                self.outcomes.append(feed(kernel, family, chunk))
 
     def heartbeat(self, time: int) -> None:
         """Every source vouches for everything up to ``time``."""
@@ -58,6 +73,17 @@ class Pipeline:
             assert value.status == ("corrected" if value.revision else "final")
             self.told[key] = value
             self.history.append(value)
+
+    def final(self, kpi: str, start: int, stat: str = "value", **slice_: str) -> KpiValue | None:
+        """The newest final or corrected value of a grain; slices in the order of their definition."""
+        return self.told.get((kpi, stat, tuple(slice_.items()), start))
+
+    def now(self, kpi: str, span: str = "now", stat: str = "value", **slice_: str) -> KpiValue | None:
+        """The provisional value of a rolling window, by default what a level stands at."""
+        for value in self.book.current([kpi]):
+            if value.rolling and (value.span, value.stat, value.slice) == (span, stat, slice_):
+                return value
+        return None
 
     def finals(self) -> dict[Key, tuple[float | None, tuple[int, ...]]]:
         """The newest final or corrected value of each series and grain."""
