@@ -13,7 +13,7 @@ from streams.events.types import BusinessEvent
 from streams.kpis.cells import Cells
 from streams.kpis.compiled import njit
 from streams.kpis.fold import settle
-from streams.kpis.journal import NewEntity
+from streams.kpis.journal import NewEntities
 from streams.kpis.plan import Plan
 from streams.kpis.program import Program
 from streams.kpis.rows import (
@@ -23,6 +23,7 @@ from streams.kpis.rows import (
     EVENTS,
     HEAD,
     KEY,
+    KIND,
     MOMENTS,
     NEXT,
     SIBLING,
@@ -48,9 +49,9 @@ SETTLE_AT = 256
 
 
 @njit
-def _adopt_many(rows, places, cases):  # type: ignore[no-untyped-def]
+def _adopt_many(rows, places, kinds, cases):  # type: ignore[no-untyped-def]
     for at in range(places.shape[0]):
-        adopt(rows, places[at], cases[at])
+        adopt(rows, places[at], kinds[at], cases[at])
 
 
 @njit
@@ -97,9 +98,9 @@ class Entities:
         self.log = new_log(1024, len(plan.dimensions), self._numbers)
         self._named: tuple[dict[str, int], ...] = ({}, {}, {})
         """Rows by name: cases by subject, deliveries and tickets by id and subject."""
-        self._names: dict[int, tuple[int, str]] = {}
-        """By row, which of these and the name."""
-        self._new: list[NewEntity] = []
+        self._names: dict[int, str] = {}
+        """By row, its name."""
+        self._new = NewEntities([], [], [], [])
         self._settle_at: dict[int, int] = {}
 
     @property
@@ -132,38 +133,43 @@ class Entities:
             return
         self._make_row_room(missing.size)
         known = self._named[kind]
-        new: list[NewEntity] = []
+        new = NewEntities([], [], [], [])
         for at in missing.tolist():
             name = names[at]
             row = known.get(name)
             if row is None:
                 row = known[name] = self._row_slots.take()
-                new.append(NewEntity(row, kind, name, row if kind == CASES else int(cases[at])))
+                new.row.append(row)
+                new.name.append(name)
+                new.case.append(row if kind == CASES else int(cases[at]))
             rows[at] = row
+        new.kind.extend([kind] * len(new.row))
         self._settle_in(new)
 
-    def _settle_in(self, new: list[NewEntity]) -> None:
-        for entity in new:
-            self._names[entity.row] = (entity.kind, entity.name)
-        self._new += new
-        places = np.array([entity.row for entity in new], dtype=np.int64)
-        _adopt_many(self.rows, places, np.array([entity.case for entity in new], dtype=np.int64))
+    def _settle_in(self, new: NewEntities) -> None:
+        self._names.update(zip(new.row, new.name, strict=True))
+        self._new.row.extend(new.row)
+        self._new.kind.extend(new.kind)
+        self._new.name.extend(new.name)
+        self._new.case.extend(new.case)
+        row, kind, case = (np.array(column, dtype=np.int64) for column in (new.row, new.kind, new.case))
+        _adopt_many(self.rows, row, kind, case)
 
-    def take_new(self) -> list[NewEntity]:
+    def take_new(self) -> NewEntities:
         """The entities that got a row since the last call, in order."""
-        new, self._new = self._new, []
+        new, self._new = self._new, NewEntities([], [], [], [])
         return new
 
-    def adopt(self, new: list[NewEntity]) -> None:
+    def adopt(self, new: NewEntities) -> None:
         """Give rows to what a journal says got them. Raises :class:`ContractError` where they are not ours to give."""
-        self._make_row_room(len(new))
-        for entity in new:
-            row = self._row_slots.take()
-            if row != entity.row:
-                raise ContractError(f"the journal gives row {entity.row} to {entity.name!r}, the state row {row}")
-            self._named[entity.kind][entity.name] = row
+        self._make_row_room(len(new.row))
+        for row, kind, name in zip(new.row, new.kind, new.name, strict=True):
+            ours = self._row_slots.take()
+            if row != ours:
+                raise ContractError(f"the journal gives row {row} to {name!r}, the state row {ours}")
+            self._named[kind][name] = row
         self._settle_in(new)
-        self._new.clear()
+        self.take_new()
 
     def state(self) -> dict[str, Any]:
         """Everything, as plain values and arrays."""
@@ -172,7 +178,7 @@ class Entities:
             "slots": [self._row_slots.state(), self._log_slots.state()],
             "rows": [array[:reach] for array in self.rows],
             "log": [array[:log_reach] for array in self.log],
-            "names": [[row, kind, name] for row, (kind, name) in self._names.items()],
+            "names": [list(self._names), list(self._names.values())],
             "settle": self._settle_at,
         }
 
@@ -184,11 +190,11 @@ class Entities:
         self.rows = grown(Rows(*state["rows"]), new_rows(self._row_slots.capacity, *self._shape))
         self.log = grown(Log(*state["log"]), new_log(self._log_slots.capacity, self._shape[1], self._numbers))
         self._settle_at = dict(state["settle"])
-        self._names = {row: (kind, name) for row, kind, name in state["names"]}
+        self._names = dict(zip(*state["names"], strict=True))
         self._named = ({}, {}, {})
-        for row, (kind, name) in self._names.items():
-            self._named[kind][name] = row
-        self._new.clear()
+        for row, name in self._names.items():
+            self._named[self.rows.life[row, KIND]][name] = row
+        self.take_new()
 
     def record(self, time: I64, key: I64, moments: I64, entity: I64, codes: I32, numbers: I64) -> I64:
         """Keep events; their places in the log, in the given order."""
@@ -235,8 +241,7 @@ class Entities:
             self._row_slots.give(members.tolist())
             rows.life[members, CASE] = -1
             for row in members.tolist():
-                kind, name = self._names.pop(row)
-                del self._named[kind][name]
+                del self._named[rows.life[row, KIND]][self._names.pop(row)]
             self._settle_at.pop(case, None)
 
     def _make_row_room(self, wanted: int) -> None:

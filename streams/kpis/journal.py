@@ -22,13 +22,14 @@ Offsets = tuple[int, int, int]
 """The next offsets of orders, deliveries and support."""
 
 
-class NewEntity(NamedTuple):
-    """A name that got a row: ``kind`` 0 a case by its subject, 1 a delivery, 2 a ticket of the case in row ``case``."""
+class NewEntities(NamedTuple):
+    """Names that got a row, side by side. ``kind`` 0 is a case by its subject, 1 a delivery and 2 a ticket of the case
+    in row ``case``."""
 
-    row: int
-    kind: int
-    name: str
-    case: int
+    row: list[int]
+    kind: list[int]
+    name: list[str]
+    case: list[int]
 
 
 class Batch(NamedTuple):
@@ -49,7 +50,7 @@ class Batch(NamedTuple):
     numbers: I64
     case: I64
     entity: I64
-    entities: list[NewEntity]
+    entities: NewEntities
     dictionaries: dict[int, dict[str, Any]]
 
 
@@ -116,5 +117,5 @@ def _widen(kind: type[Any], fields: list[Any]) -> Any:
         codes=entry.codes.astype(np.int32),
         case=entry.case.astype(np.int64),
         entity=entry.entity.astype(np.int64),
-        entities=[NewEntity(*fields) for fields in entry.entities],
+        entities=NewEntities(*entry.entities),
     )

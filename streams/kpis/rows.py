@@ -25,7 +25,7 @@ STANDS_NEVER, STANDS_IN, STANDS_LEFT = 0, 1, 2
 """Where an entity stands to a level: not yet in it, counted in it now, gone from it."""
 
 
-CASE, SIBLING, HEAD, TAIL, EVENTS, LAST, INSIDE, BASE, PROMISE = range(9)
+CASE, SIBLING, HEAD, TAIL, EVENTS, LAST, INSIDE, BASE, PROMISE, KIND = range(10)
 """The columns of ``Rows.life``, see there."""
 
 TIME, KEY, MOMENTS, ENTITY, NEXT = range(5)
@@ -39,10 +39,11 @@ class Rows(NamedTuple):
     0 unknown. ``stand`` (R, L), ``entered`` (R, L, D): the codes an entity was counted in with. ``overdue`` (R, L):
     when it becomes overdue.
 
-    ``life`` (R, 9), side by side because they are used together: ``CASE`` the case's row, -1 for a free one;
-    ``SIBLING`` the next row of the same case; ``PROMISE`` the promised time. For a case's own row: ``HEAD``, ``TAIL``
-    of its events, ``EVENTS`` how many, ``LAST`` the time of the newest folded, ``INSIDE`` how many levels its entities
-    are in. ``BASE`` is the row that keeps this row's state before ``HEAD`` (-1: the state is empty there).
+    ``life`` (R, 10), side by side because they are used together: ``CASE`` the case's row, -1 for a free one;
+    ``SIBLING`` the next row of the same case; ``KIND`` 0 a case, 1 a delivery, 2 a ticket; ``PROMISE`` the promised
+    time. For a case's own row: ``HEAD``, ``TAIL`` of its events, ``EVENTS`` how many, ``LAST`` the time of the newest
+    folded, ``INSIDE`` how many levels its entities are in. ``BASE`` is the row that keeps this row's state before
+    ``HEAD`` (-1: the state is empty there).
     """
 
     first: I64
@@ -68,7 +69,7 @@ class Log(NamedTuple):
 
 def new_rows(capacity: int, moments: int, dimensions: int, levels: int) -> Rows:
     """Free rows."""
-    life = np.full((capacity, 9), -1, dtype=np.int64)
+    life = np.full((capacity, 10), -1, dtype=np.int64)
     life[:, [LAST, PROMISE]] = NONE
     life[:, [EVENTS, INSIDE]] = 0
     return Rows(
@@ -208,9 +209,10 @@ def rewind(rows, case):  # type: ignore[no-untyped-def]
 
 
 @njit
-def adopt(rows, row, case):  # type: ignore[no-untyped-def]
+def adopt(rows, row, kind, case):  # type: ignore[no-untyped-def]
     """Put a free row to use: as a case of its own (``row == case``) or as an entity of one."""
     clear(rows, row)
+    rows.life[row, KIND] = kind
     rows.life[row, CASE] = case
     rows.life[row, HEAD] = -1
     rows.life[row, TAIL] = -1
