@@ -1,0 +1,373 @@
+"""Workers as processes on real brokers: values equal to the core's, whatever happens to the processes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from kafka import TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.config import Config, load_config
+from streams.events.codec import encode
+from streams.events.types import BusinessEvent
+from streams.kpis.values import KpiValue
+from streams.runtime.bulk import BulkProducer
+from streams.runtime.letters import read_letters
+from streams.runtime.offsets import offset_ranges
+from streams.runtime.producer import send_heartbeats
+from streams.runtime.reader import consumer
+from streams.runtime.topics import TopicNames, create_topics
+from tests.integration.conftest import free_port
+from tests.support.oracle import Key
+from tests.support.pipeline import Pipeline
+from tests.support.shop import DAY, HOUR, MINUTE, T0, event, family_of
+
+WITHIN = 90.0
+RUN = """
+from streams.config import load_config
+from streams.runtime.app import run_worker
+run_worker(load_config(), lambda: print("READY", flush=True))
+"""
+
+
+class Process:
+    """A worker process; its output goes to a file."""
+
+    def __init__(self, config: Config, log: Path, argv: Sequence[str] = ("-c", RUN)) -> None:
+        self.port, self.log = free_port(), log
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
+        environment |= {
+            "DAYBOOK_NAMESPACE": config.namespace,
+            "DAYBOOK_BOOTSTRAP": config.kafka.bootstrap,
+            "DAYBOOK_DATA_DIR": str(config.data_dir),
+            "DAYBOOK_METRICS_PORT": str(self.port),
+        }
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, *argv], env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def metrics(self) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
+        """By name, the value of each set of labels; empty while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+        except (urllib.error.URLError, OSError):
+            return {}
+        found: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                found.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
+        return found
+
+    def total(self, name: str) -> float:
+        return sum(self.metrics().get(name, {}).values())
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + WITHIN
+        while not condition():
+            assert self.process.poll() is None, f"it ended:\n{self.output}"
+            assert time.monotonic() < deadline, f"not within {WITHIN} s:\n{self.output}"
+            time.sleep(0.05)
+
+    def ready(self) -> Process:
+        self.until(lambda: "READY" in self.output)
+        return self
+
+    def stop(self) -> None:
+        """Ask it to end; it must, cleanly."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(20) == 0, self.output
+        assert "Traceback" not in self.output, self.output
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+
+Start = Callable[[], Process]
+
+
+@pytest.fixture
+def start(config: Config, tmp_path: Path) -> Iterator[Start]:
+    """Starts workers; what still runs at the end is killed."""
+    started: list[Process] = []
+
+    def begin() -> Process:
+        started.append(Process(config, tmp_path / f"worker-{len(started)}.log"))
+        return started[-1]
+
+    create_topics(config)
+    yield begin
+    for process in started:
+        if process.process.poll() is None:
+            process.kill()
+
+
+def history(orders: int, seed: int = 1) -> list[BusinessEvent]:
+    """Lives of orders over half a day, in the order of their times; some events are sent twice."""
+    rng = random.Random(seed)
+    events: list[tuple[int, BusinessEvent]] = []
+    for number in range(orders):
+        order, at = f"O-{seed}-{number}", T0 + rng.randrange(12 * HOUR)
+
+        def add(kind: str, after: int, order: str = order, **data: object) -> None:
+            nonlocal at
+            at += rng.randrange(1, after)
+            for _ in range(2 if rng.random() < 0.02 else 1):
+                events.append((at, event(kind, at, order, **data)))
+
+        add(
+            "order.placed",
+            MINUTE,
+            region=rng.choice(["north", "south", "west"]),
+            channel=rng.choice(["web", "app"]),
+            amount=rng.randrange(100, 100_000),
+            promised_at=at + rng.randrange(6 * HOUR),
+        )
+        add(rng.choice(["order.paid", "order.paid", "order.payment_failed"]), HOUR, method=rng.choice(["card", "bank"]))
+        add("order.packed", HOUR, warehouse=rng.choice(["w1", "w2"]))
+        add("delivery.dispatched", HOUR, delivery_id=f"D-{order}", order_id=order, carrier=rng.choice(["ups", "dax"]))
+        if rng.random() < 0.9:
+            add("delivery.delivered", 6 * HOUR, delivery_id=f"D-{order}")
+        if rng.random() < 0.3:
+            ticket = f"T-{order}"
+            add("ticket.opened", HOUR, ticket_id=ticket, order_id=order, topic=rng.choice(["late", "broken"]))
+            add("ticket.replied", HOUR, ticket_id=ticket, by=rng.choice(["agent", "bot"]))
+            add("ticket.resolved", HOUR, ticket_id=ticket)
+            if rng.random() < 0.5:
+                add("ticket.rated", HOUR, ticket_id=ticket, score=rng.randint(1, 5))
+    return [one for _, one in sorted(events, key=lambda timed: timed[0])]
+
+
+END = T0 + 3 * DAY
+
+
+def send(config: Config, events: Sequence[BusinessEvent], *, closing: bool = False) -> None:
+    """The events to their topics; ``closing``: and that nothing older follows."""
+    names = TopicNames(config.namespace)
+    with BulkProducer(config) as producer:
+        for one in events:
+            producer.send(names.events[family_of(one)], encode(one), one.subject.encode())
+        if closing:
+            send_heartbeats(producer, names, config.kafka.partitions, END, "test")
+
+
+def expected(config: Config, events: Sequence[BusinessEvent]) -> dict[Key, tuple[float | None, tuple[int, ...]]]:
+    """Every final value, from the core without Kafka."""
+    pipeline = Pipeline(config.definitions())
+    pipeline.feed(events)
+    pipeline.heartbeat(END)
+    pipeline.drain()
+    return pipeline.finals()
+
+
+class Told:
+    """Reads the KPI topic as it grows."""
+
+    def __init__(self, config: Config) -> None:
+        self._consumer = consumer(config)
+        self.history: list[KpiValue] = []
+        topic = TopicNames(config.namespace).kpis
+        partitions = [TopicPartition(topic, n) for n in range(config.kafka.partitions)]
+        self._consumer.assign(partitions)
+        self._consumer.seek_to_beginning()
+
+    def read(self) -> None:
+        for records in self._consumer.poll(200).values():
+            self.history += [KpiValue.decode(record.value) for record in records]
+
+    @property
+    def finals(self) -> list[KpiValue]:
+        return [value for value in self.history if value.status != "provisional"]
+
+    def newest(self) -> dict[Key, tuple[float | None, tuple[int, ...]]]:
+        """The newest revision of each final value; of equals the last one told."""
+        best: dict[Key, KpiValue] = {}
+        for value in self.finals:
+            key = (value.kpi, value.stat, tuple(value.slice.items()), value.start)
+            if key not in best or value.revision >= best[key].revision:
+                best[key] = value
+        return {key: (value.value, value.parts) for key, value in best.items()}
+
+    def until(self, wanted: dict[Key, tuple[float | None, tuple[int, ...]]]) -> None:
+        """Read until exactly the wanted values are known."""
+        deadline = time.monotonic() + WITHIN
+        while (found := self.newest()) != wanted:
+            if time.monotonic() > deadline:
+                wrong = {key: (found.get(key), value) for key, value in wanted.items() if found.get(key) != value}
+                more = found.keys() - wanted.keys()
+                raise AssertionError(
+                    f"{len(wrong)} of {len(wanted)} differ, {len(more)} too many: {[*wrong.items()][:5]}"
+                )
+            self.read()
+
+    def close(self) -> None:
+        self._consumer.close(autocommit=False)
+
+
+@pytest.fixture
+def told(config: Config, start: Start) -> Iterator[Told]:
+    reader = Told(config)
+    yield reader
+    reader.close()
+
+
+def read_everything(config: Config, worker: Process) -> bool:
+    """Whether nothing waits to be read."""
+    lag = worker.metrics().get("daybook_consumer_lag", {})
+    return len(lag) == 3 * config.kafka.partitions and not any(lag.values())
+
+
+def test_values_equal_the_cores_and_a_restart_repeats_nothing(config: Config, start: Start, told: Told) -> None:
+    events = history(400)
+    wanted = expected(config, events)
+    worker = start()
+    send(config, events, closing=True)
+    told.until(wanted)
+    assert worker.total("daybook_duplicate_events_total") > 0
+    assert worker.total("daybook_events_total") == len(events)
+    worker.until(lambda: read_everything(config, worker))
+    worker.until(lambda: bool(worker.metrics().get("daybook_orders_placed")))
+    before = worker.metrics()
+    worker.stop()
+    finals = len(told.finals)
+
+    again = start().ready()
+    again.until(lambda: read_everything(config, again))
+    again.until(lambda: again.metrics().get("daybook_orders_placed") == before["daybook_orders_placed"])
+    assert again.total("daybook_rebuilt_events_total") == len(events) + 3 * config.kafka.partitions
+    assert again.total("daybook_events_total") == 0
+    more = [event("order.placed", END + MINUTE, f"L-{n}") for n in range(20)]
+    send(config, more)
+    again.until(lambda: again.total("daybook_events_total") == len(more))
+    again.stop()
+    told.read()
+    assert len(told.finals) == finals, "a restart told final values again"
+
+
+def test_values_equal_the_cores_though_workers_come_go_and_are_killed(config: Config, start: Start, told: Told) -> None:
+    events = history(600)
+    wanted = expected(config, events)
+    cut = [events[len(events) * n // 6 : len(events) * (n + 1) // 6] for n in range(6)]
+
+    first = start().ready()
+    send(config, cut[0])
+    second = start().ready()
+    send(config, cut[1])
+    first.until(lambda: first.total("daybook_assigned_partitions") == 2)
+    second.until(lambda: second.total("daybook_events_total") + second.total("daybook_rebuilt_events_total") > 0)
+    first.kill()
+    send(config, cut[2])
+    third = start()
+    send(config, cut[3])
+    second.until(lambda: second.total("daybook_assigned_partitions") == 2)
+    second.stop()
+    send(config, cut[4])
+    third.ready().kill()
+    fourth, fifth = start(), start()
+    send(config, cut[5], closing=True)
+    told.until(wanted)
+    fourth.stop()
+    fifth.stop()
+
+
+def test_what_cannot_be_processed_is_a_dead_letter_once(config: Config, start: Start) -> None:
+    names = TopicNames(config.namespace)
+    huge = b'{"x":"' + b"x" * 2_000_000 + b'"}'
+    bad = [b"{not json", b"", None, huge, encode(event("ticket.opened", T0, "T-1"))]
+    with BulkProducer(config) as producer:
+        for value in bad:
+            producer.send(names.orders, value, b"key", partition=0)
+        producer.send(names.orders, encode(event("order.placed", T0, "O-1")), b"O-1", partition=0)
+        ahead = int(time.time() * 1000) + HOUR
+        producer.send(names.orders, encode(event("order.placed", ahead, "O-2")), b"O-2", partition=0)
+    worker = start().ready()
+    worker.until(lambda: worker.total("daybook_dead_letters_total") == 6)
+    worker.until(lambda: read_everything(config, worker))
+
+    def written() -> int:
+        ranges = offset_ranges(config, [TopicPartition(names.dlq(names.orders), 0)])
+        return sum(end - begin for begin, end in ranges.values())
+
+    worker.until(lambda: written() == 6)
+    letters = sorted(read_letters(config, None, None), key=lambda letter: letter.offset)
+    codes = ["malformed_json", "empty", "empty", "too_large", "wrong_topic", "future_time"]
+    assert [(letter.offset, letter.code) for letter in letters] == list(zip([0, 1, 2, 3, 4, 6], codes, strict=True))
+    assert [letter.value for letter in letters[:5]] == bad
+    assert letters[0].key == b"key"
+    worker.stop()
+
+    again = start().ready()
+    again.until(lambda: read_everything(config, again))
+    again.stop()
+    assert written() == 6, "a restart wrote dead letters again"
+
+
+def test_workers_share_the_partitions_and_export_their_own_only(config: Config, start: Start) -> None:
+    send(config, history(60), closing=True)
+    workers = [start().ready(), start().ready()]
+    for worker in workers:
+        worker.until(lambda worker=worker: worker.total("daybook_assigned_partitions") == 2)  # type: ignore[misc]
+        worker.until(lambda worker=worker: len(worker.metrics().get("daybook_watermark_seconds", {})) == 2)  # type: ignore[misc]
+
+    def shown() -> list[set[str]]:
+        return [{name for name in worker.metrics() if name.startswith("daybook_orders")} for worker in workers]
+
+    workers[0].until(lambda: bool(shown()[0] ^ shown()[1]))
+    owned = [{dict(labels)["partition"] for labels in w.metrics()["daybook_watermark_seconds"]} for w in workers]
+    assert owned[0] | owned[1] == {"0", "1", "2", "3"}
+    assert not owned[0] & owned[1]
+    assert not shown()[0] & shown()[1], "a KPI is shown by one worker"
+    for worker in workers:
+        worker.stop()
+
+
+def test_faust_runs_the_app_by_its_own_command(config: Config, start: Start, tmp_path: Path) -> None:
+    argv = ["-m", "faust", "-A", "streams.runtime.app", "worker", "-l", "info"]
+    worker = Process(config, tmp_path / "faust.log", argv)
+    try:
+        worker.until(lambda: worker.total("daybook_assigned_partitions") == config.kafka.partitions)
+        send(config, history(20), closing=True)
+        worker.until(lambda: bool(worker.metrics().get("daybook_orders_placed")))
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait(20) == 0, worker.output
+    finally:
+        if worker.process.poll() is None:
+            worker.kill()
+
+
+@pytest.mark.parametrize("when", ["starting", "running"])
+def test_a_worker_stops_cleanly_when_asked(start: Start, when: str) -> None:
+    worker = start()
+    if when == "running":
+        worker.ready()
+    else:
+        worker.until(lambda: "daybook_build_info" in worker.metrics())
+    worker.stop()
+    assert worker.process.returncode == 0
+
+
+def test_no_broker_is_a_one_line_error(tmp_path: Path) -> None:
+    code = RUN.replace("run_worker(", "from streams.errors import BrokerError\ntry:\n    run_worker(")
+    code += "except BrokerError as error:\n    print('ERROR', error)\n"
+    config = load_config(env={"DAYBOOK_BOOTSTRAP": f"127.0.0.1:{free_port()}"})
+    worker = Process(config, tmp_path / "log", ("-c", code))
+    assert worker.process.wait(40) == 0
+    (line,) = [line for line in worker.output.splitlines() if line.startswith("ERROR")]
+    assert "no Kafka broker answers there" in line
+    assert "Traceback" not in worker.output
