@@ -103,8 +103,9 @@ class DaybookApp(faust.App):
         worker = self.daybook.worker
         if self.metrics_server is None:
             self.metrics_server = serve(self.metrics.registry, worker.metrics_host, worker.metrics_port)
-        # Both before it joins the group: compiling may keep the interpreter busy for longer than a heartbeat may wait.
-        created, _ = await asyncio.gather(asyncio.to_thread(create_topics, self.daybook), asyncio.to_thread(warm))
+        created = await asyncio.to_thread(create_topics, self.daybook)
+        # Before it joins the group: compiling may keep the interpreter busy for longer than a heartbeat may wait.
+        await asyncio.to_thread(warm)
         if created:
             log.info("topics created", topics=created)
         await super().on_start()

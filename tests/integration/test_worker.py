@@ -128,8 +128,8 @@ def history(orders: int, seed: int = 1) -> list[BusinessEvent]:
         def add(kind: str, after: int, order: str = order, **data: object) -> None:
             nonlocal at
             at += rng.randrange(1, after)
-            for _ in range(2 if rng.random() < 0.02 else 1):
-                events.append((at, event(kind, at, order, **data)))
+            timed = (at, event(kind, at, order, **data))
+            events.extend([timed] * (2 if rng.random() < 0.02 else 1))
 
         add(
             "order.placed",
