@@ -24,15 +24,19 @@ from streams.kpis.rows import (
     HEAD,
     KEY,
     KIND,
+    LAST,
     MOMENTS,
     NEXT,
+    NONE,
     SIBLING,
+    TAIL,
     TIME,
     Log,
     Rows,
     Slots,
     adopt,
     clear,
+    copy_state,
     grown,
     new_log,
     new_rows,
@@ -59,6 +63,74 @@ def _clear_many(rows, places):  # type: ignore[no-untyped-def]
     for place in places:
         clear(rows, place)
         rows.life[place, CASE] = -1
+
+
+@njit
+def _quieten(rows, log, horizon):  # type: ignore[no-untyped-def]
+    """Let go of the events of cases that keep none at ``horizon`` or later: their state is what they add up to.
+
+    Returns the freed records and the freed base rows.
+    """
+    kept = 0
+    based = 0
+    for case in range(rows.life.shape[0]):
+        if rows.life[case, CASE] == case and rows.life[case, EVENTS] > 0:
+            kept += rows.life[case, EVENTS]
+        if rows.life[case, CASE] >= 0 and rows.life[case, BASE] >= 0:
+            based += 1
+    records = np.empty(kept, dtype=np.int64)
+    bases = np.empty(based, dtype=np.int64)
+    freed = 0
+    bare = 0
+    for case in range(rows.life.shape[0]):
+        if rows.life[case, CASE] != case or rows.life[case, EVENTS] == 0:
+            continue
+        if log.record[rows.life[case, TAIL], TIME] >= horizon:
+            continue
+        record = rows.life[case, HEAD]
+        while record >= 0:
+            records[freed] = record
+            freed += 1
+            record = log.record[record, NEXT]
+        rows.life[case, HEAD] = -1
+        rows.life[case, TAIL] = -1
+        rows.life[case, EVENTS] = 0
+        row = case
+        while row >= 0:
+            if rows.life[row, BASE] >= 0:
+                bases[bare] = rows.life[row, BASE]
+                bare += 1
+                rows.life[row, BASE] = -1
+            row = rows.life[row, SIBLING]
+    return records[:freed], bases[:bare]
+
+
+@njit
+def _quiet_rows(rows, cases):  # type: ignore[no-untyped-def]
+    """How many rows the quiet ones among these cases have."""
+    count = 0
+    for case in cases:
+        if rows.life[case, EVENTS] == 0 and rows.life[case, LAST] != NONE:
+            row = case
+            while row >= 0:
+                count += 1
+                row = rows.life[row, SIBLING]
+    return count
+
+
+@njit
+def _wake(rows, cases, bases):  # type: ignore[no-untyped-def]
+    """Keep the state of the quiet ones among these cases in base rows, before they change."""
+    at = 0
+    for case in cases:
+        if rows.life[case, EVENTS] == 0 and rows.life[case, LAST] != NONE:
+            row = case
+            while row >= 0:
+                copy_state(rows, row, bases[at])
+                rows.life[bases[at], CASE] = -1
+                rows.life[row, BASE] = bases[at]
+                at += 1
+                row = rows.life[row, SIBLING]
 
 
 @njit
@@ -211,6 +283,19 @@ class Entities:
         log.codes[places] = codes
         log.numbers[places] = numbers
         return places
+
+    def wake(self, cases: I64) -> None:
+        """Make ready the cases (each once) that a chunk is about to change."""
+        wanted = int(_quiet_rows(self.rows, cases))
+        if wanted:
+            self._make_row_room(wanted)
+            _wake(self.rows, cases, self._row_slots.take_many(wanted))
+
+    def quieten(self, horizon: int) -> None:
+        """Let go of the events of cases that have been silent since before ``horizon``: nothing older may come."""
+        records, bases = _quieten(self.rows, self.log, np.int64(horizon))
+        self._log_slots.give(records.tolist())
+        self._row_slots.give(bases.tolist())
 
     def settle(self, program: Program, cells: Cells, case: I64, horizon: int) -> None:
         """Bound what the chunk's busiest cases keep: fold what is older than ``horizon`` into their base state."""

@@ -60,6 +60,7 @@ class Kernel:
         self._kept_cells = 0
         self._let_go_below = BEGINNING
         self._next_forget = BEGINNING
+        self._next_quieten = BEGINNING
         self._journalled = journalled
         self._entries: list[Entry] = []
         self._journalled_to: Offsets = (0, 0, 0)
@@ -144,6 +145,7 @@ class Kernel:
         order = np.lexsort((batch.key, batch.time, batch.case))
         case = batch.case[order]
         state = self._entities
+        state.wake(np.unique(case))
         records = state.record(
             batch.time[order],
             batch.key[order],
@@ -182,6 +184,9 @@ class Kernel:
         if watermark is not None:
             floor = watermark - self.plan.allowed_lateness_ms
             self._intake.sealed_below = max(self._intake.sealed_below, floor)
+            if watermark >= self._next_quieten:
+                self._entities.quieten(self._intake.oldest)
+                self._next_quieten = watermark + self.plan.allowed_lateness_ms
         return rows
 
     def _forget(self, watermark: int) -> None:
@@ -246,6 +251,7 @@ class Kernel:
             "frontier": int(self._cells.meta[FRONTIER]),
             "let_go": self._let_go_below,
             "forget": self._next_forget,
+            "quieten": self._next_quieten,
         }
 
     def tell_again(self) -> None:
@@ -264,3 +270,4 @@ class Kernel:
         self._cells = restore(state["cells"], np.int64(state["frontier"]))
         self._kept_cells = int(self._cells.meta[USED])
         self._let_go_below, self._next_forget = state["let_go"], state["forget"]
+        self._next_quieten = state["quieten"]
