@@ -171,11 +171,14 @@ class Worker:
     ) -> None:
         self._part.stop()
 
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        self._part.stop()
+
     def samples(self, *names: str) -> Samples:
         """These metrics. Only they are rendered, which spares the worker the work."""
-        if self.pid:
-            return read_samples(fetch(f"{self.url}?{'&'.join(f'name[]={name}' for name in names)}"))
-        return {}
+        self.pid  # noqa: B018 - says how it ended, where a refused connection would not
+        return read_samples(fetch(f"{self.url}?{'&'.join(f'name[]={name}' for name in names)}", timeout=10.0))
 
     def total(self, name: str) -> float:
         """A metric's sum over all its labels."""

@@ -175,6 +175,17 @@ def test_the_answer_does_not_depend_on_what_was_asked_before() -> None:
     assert [one.around(ms) for ms in asked] == [Grid(one.span, "Europe/Berlin").around(ms) for ms in asked]
 
 
+@pytest.mark.parametrize("zone", ["America/St_Johns", "America/Goose_Bay"])
+def test_a_clock_set_back_across_midnight_leaves_no_instant_without_its_day(zone: str) -> None:
+    # Until 2011 at 00:01 to 23:01 of the day before: that day's last hour came after the next one's first minute.
+    grid = Grid(DAY, zone)
+    instant = at(zone, 2010, 11, 6, 12)
+    while instant < at(zone, 2010, 11, 8, 12):
+        start, end = grid.around(instant)
+        assert start <= instant < end
+        instant += 7 * MINUTE_MS
+
+
 def test_dates_are_counted_from_a_monday() -> None:
     # What the alignment of weeks rests on.
     assert date.fromordinal(1).weekday() == 0

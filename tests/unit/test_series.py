@@ -175,6 +175,17 @@ def test_a_partition_that_never_spoke_holds_back() -> None:
     assert book.tell(placed(T0, 3), until=T0 + HOUR, partition=0) == []
 
 
+def test_a_partition_that_wakes_with_older_events_takes_nothing_back() -> None:
+    # It begins hours before all that was told and sealed: what was final stays what it was.
+    book = Book(counting(), partitions=2)
+    book.tell(partition=1, idle=True)
+    first = book.tell(placed(T0, 3), until=T0 + 5 * HOUR, partition=0, began=T0)
+    assert brief(first)[0] == (0, (3,), "final", 0)
+    again = book.tell(placed(T0 - 2 * HOUR, 1), until=T0 + 5 * HOUR, partition=1, began=T0 - 2 * HOUR)
+    known = {(value.series, value.start) for value in first}
+    assert not [value for value in again if (value.series, value.start) in known]
+
+
 # Levels
 
 

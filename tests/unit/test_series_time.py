@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
 from streams.kpis.sketch import bucket_of
@@ -19,6 +21,15 @@ LATE = T0 + 50 * MINUTE
 def test_the_total_is_told_as_zero_from_the_first_event_on() -> None:
     book = Book(counting())
     assert brief(book.tell(until=T0 + 2 * HOUR, began=T0 + MINUTE)) == [(hour, (0,), "final", 0) for hour in (0, 1)]
+
+
+def test_the_total_is_shown_as_zero_from_the_first_event_on() -> None:
+    # "No ticket so far today" is what the first screen should say, not nothing.
+    book = Book(standing())
+    book.tell(until=T0 + 2 * MINUTE, began=T0 + MINUTE)
+    now = book.current("now")
+    assert now is not None
+    assert now.parts == (0,)
 
 
 def test_nothing_is_told_before_the_first_event() -> None:
@@ -40,6 +51,27 @@ def test_a_silent_series_stops_and_resumes() -> None:
     book.tell(placed(late, 2), until=late)
     resumed = book.tell(until=late + 2 * HOUR)
     assert [(v.start, v.slice, v.parts) for v in resumed] == [(late, {}, (2,)), (late + HOUR, {}, (0,))]
+
+
+def test_how_often_the_book_is_told_decides_nothing_about_silence() -> None:
+    # A replay takes in one go what came over months.
+    cells = {0: placed(T0, 1, NORTH), 80: placed(T0 + 80 * DAY, 1, NORTH), 81: placed(T0 + 81 * DAY, 1)}
+    daily, once = Book(counting()), Book(counting())
+    values = [value for day in range(83) for value in daily.tell(cells.get(day), until=T0 + day * DAY)]
+    at_once = once.tell(cells[0] | cells[80] | cells[81], until=T0 + 82 * DAY)
+    assert {(value.series, value.start) for value in values} == {(value.series, value.start) for value in at_once}
+
+
+def test_a_level_over_months_of_silence_is_told_without_crawling() -> None:
+    def seconds(days: int) -> float:
+        book = Book(standing())
+        book.tell(placed(T0, 5), until=T0 + HOUR)
+        began = process_time()
+        assert len(book.tell(until=T0 + days * DAY)) == days * 24 - 1
+        return process_time() - began
+
+    # Six times as long may cost six times as much, not 36 times: no hour may add up all hours before it.
+    assert seconds(240) < 14 * min(seconds(40), seconds(40))
 
 
 def test_a_slice_falls_silent_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from fractions import Fraction
+from math import ceil
 
 import pytest
 
@@ -96,6 +97,15 @@ def test_removing_what_was_merged_leaves_what_there_was() -> None:
     merged = one + other
     merged.subtract(other)
     assert [quantile(merged, q) for q in (0.1, 0.5, 0.9)] == [quantile(one, q) for q in (0.1, 0.5, 0.9)]
+
+
+@pytest.mark.parametrize("percent", range(1, 100))
+def test_the_rank_of_a_quantile_with_two_decimals_is_exact(percent: int) -> None:
+    # Each value in a bucket of its own, so that the bucket tells the rank.
+    q = float(f"0.{percent:02}")
+    for total in (20, 25, 50, 75, 100, 150, 300, 450, 900, 1000):
+        rank = ceil(Fraction(percent, 100) * total)
+        assert quantile(dict.fromkeys(range(100, 100 + total), 1), q) == representative(99 + rank)
 
 
 @pytest.mark.parametrize(("q", "name"), [(0.5, "p50"), (0.9, "p90"), (0.999, "p99_9"), (0.07, "p7"), (0.29, "p29")])

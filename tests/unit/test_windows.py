@@ -130,3 +130,11 @@ def test_a_steady_flow_fills_a_window_to_within_a_step(panes: int) -> None:
 def test_windows_of_whole_hours_have_many_steps(hours: int) -> None:
     window = rolling(360 * hours)
     assert window.steps == MOST_STEPS
+
+
+@pytest.mark.parametrize("panes", [1, 2, 30, 359, 360, 361, 367, 540, 719, 1801, 2526, 8_640, 60_480, 60_493])
+def test_a_window_moves_in_steps_of_at_most_a_150th_of_its_length(panes: int) -> None:
+    # Also one whose number of panes is prime: 367 panes must not become a single step that empties at once.
+    window = rolling(panes)
+    assert window.steps <= MOST_STEPS
+    assert window.panes_per_step * 150 <= max(panes, 150)
