@@ -396,11 +396,14 @@ async def test_without_a_reader_it_is_the_stock_transport(broker: BrokerProcess,
     assert sorted(values, key=int) == [b"%d" % number for number in range(30)]
 
 
+BATCH_BYTES = 1 << 20
+
+
 async def test_a_slow_reader_holds_the_fetches_back(broker: BrokerProcess, topic: str) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, max_batch_size=1 << 20)
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, max_batch_size=BATCH_BYTES)
     await producer.start()
     try:
-        for number in range(600):
+        for number in range(1200):
             await producer.send(topic, b"%d" % number + b" " * 100_000, partition=number % PARTITIONS)
         await producer.flush()
     finally:
@@ -424,9 +427,11 @@ async def test_a_slow_reader_holds_the_fetches_back(broker: BrokerProcess, topic
         await asyncio.sleep(10 * FETCH_WAIT_MS / 1000)  # that nothing more happens can only be waited for
         assert queue.qsize() == queue.maxsize == QUEUED_CHUNKS
         fetched = [await thread.position(TP(topic, number)) for number in range(PARTITIONS)]
-        assert sum(fetched) * 100_000 < 3 * FETCH_BYTES + (QUEUED_CHUNKS + 1) * 3 * PARTITION_FETCH_BYTES
-        assert sum(fetched) < 600
+        # A fetch ends with a whole batch, and so may a chunk.
+        chunk = PARTITION_FETCH_BYTES + BATCH_BYTES
+        assert sum(fetched) * 100_000 < 3 * (FETCH_BYTES + BATCH_BYTES) + (QUEUED_CHUNKS + 1) * 3 * chunk
+        assert sum(fetched) < 1200
         gate.set()
-        await recorder.until(lambda: recorder.count >= 600)
+        await recorder.until(lambda: recorder.count >= 1200)
     values = {tp: [int(value or b"") for value in read] for tp, read in recorder.read.items()}
-    assert values == {TP(topic, p): list(range(p, 600, PARTITIONS)) for p in range(PARTITIONS)}
+    assert values == {TP(topic, p): list(range(p, 1200, PARTITIONS)) for p in range(PARTITIONS)}
