@@ -64,8 +64,7 @@ def sees(entity: Entity, event: str) -> bool:
 
 
 _CLASSES: dict[str, type[Any]] = {
-    str(cls.__struct_config__.tag): cls
-    for cls in (*types.ORDER_TYPES, *types.DELIVERY_TYPES, *types.SUPPORT_TYPES)
+    str(cls.__struct_config__.tag): cls for cls in (*types.ORDER_TYPES, *types.DELIVERY_TYPES, *types.SUPPORT_TYPES)
 }
 
 

@@ -164,9 +164,7 @@ class _KpiReader:
             of = Term(moments=of.moments, field=field)
         return MeasureKpi(kind=kind, of=of, per=values.get("per"), **common)
 
-    def _duration(
-        self, common: dict[str, Any], entries: dict[str, Place], values: dict[str, Any]
-    ) -> DurationKpi:
+    def _duration(self, common: dict[str, Any], entries: dict[str, Place], values: dict[str, Any]) -> DurationKpi:
         self.terms.check_seen(values["entity"], entries["from"], entries["to"])
         if set(values["from"]) & set(values["to"]):
             raise entries["to"].wrong("the end is a moment it starts at")

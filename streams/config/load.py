@@ -76,9 +76,7 @@ class _Loading:
             except Noted:
                 continue
         broken = set(READERS) - set(values)
-        config = Config(
-            source=self.source, **{key: value for key, value in values.items() if value is not None}
-        )
+        config = Config(source=self.source, **{key: value for key, value in values.items() if value is not None})
         config = self._overridden(config, env)
         config = self._watching(config, None if "time" in broken else config.time.pane)
         if not broken & {"time", "lifecycle"}:
@@ -129,14 +127,10 @@ class _Loading:
         dimensions = read(self.entries["dimensions"], read_dimensions)
         named = read(self.entries["moments"], read_moments)
         moments = {name: Moment(name, name) for name in TYPE_NAMES} | named
-        kpis = read(
-            self.entries["kpis"], lambda place: read_kpis(place, Vocabulary(dimensions, moments, pane_ms))
-        )
+        kpis = read(self.entries["kpis"], lambda place: read_kpis(place, Vocabulary(dimensions, moments, pane_ms)))
         used = moment_sets(kpis)
         if len(used) > MOST_MOMENTS:
-            self.entries["kpis"].note(
-                f"{len(used)} different moments and lists of moments (at most {MOST_MOMENTS})"
-            )
+            self.entries["kpis"].note(f"{len(used)} different moments and lists of moments (at most {MOST_MOMENTS})")
         return replace(
             config,
             dimensions=tuple(dimension for dimension in dimensions.values() if dimension is not None),

@@ -142,14 +142,10 @@ class Place:
             name = key.value if key.value.isprintable() else repr(key.value)
             path = f"{self.path}.{name}" if self.path else name
             if key.value in lines:
-                Place(key, path, line, self.problems).note(
-                    f"is there twice (first in line {lines[key.value]})"
-                )
+                Place(key, path, line, self.problems).note(f"is there twice (first in line {lines[key.value]})")
                 continue
             lines[key.value] = line
-            written = (
-                value.start_mark.line + 1 if isinstance(value, yaml.ScalarNode) and value.value else line
-            )
+            written = value.start_mark.line + 1 if isinstance(value, yaml.ScalarNode) and value.value else line
             place = Place(value, path, written, self.problems)
             if keep_empty or not place.empty:
                 entries[key.value] = place

@@ -70,9 +70,7 @@ class Terms:
             for item in place.items():
                 for event in self.events([item.text()]):
                     if not sees(entity, event):
-                        raise item.wrong(
-                            f"a {entity} does not see {event} (only an order sees all of its events)"
-                        )
+                        raise item.wrong(f"a {entity} does not see {event} (only an order sees all of its events)")
 
 
 def check_promised(place: Place, entity: Entity) -> None:

@@ -74,9 +74,7 @@ class Vocabulary(Struct, frozen=True):
 def check_name(place: Place, name: str, what: str) -> None:
     """Raise Wrong unless the name can be one of a KPI, a dimension or a moment."""
     if not _NAME.fullmatch(name):
-        raise place.wrong(
-            f"{name!r} cannot name a {what} (expected small letters, digits and '_', a letter first)"
-        )
+        raise place.wrong(f"{name!r} cannot name a {what} (expected small letters, digits and '_', a letter first)")
 
 
 def check_metric_name(place: Place, name: str) -> None:
@@ -86,14 +84,10 @@ def check_metric_name(place: Place, name: str) -> None:
         raise place.wrong(f"the metric daybook_{name} is Daybook's own; choose another name")
     for prefix in RESERVED_PREFIXES:
         if name.startswith(prefix):
-            raise place.wrong(
-                f"metrics that begin with daybook_{prefix} are Daybook's own; choose another name"
-            )
+            raise place.wrong(f"metrics that begin with daybook_{prefix} are Daybook's own; choose another name")
     for suffix in RESERVED_SUFFIXES:
         if name.endswith(suffix):
-            raise place.wrong(
-                f"Prometheus gives names that end in {suffix} another meaning; choose another name"
-            )
+            raise place.wrong(f"Prometheus gives names that end in {suffix} another meaning; choose another name")
 
 
 def read_dimensions(place: Place) -> dict[str, DimensionDefinition | None]:
@@ -124,9 +118,7 @@ def _source(place: Place) -> tuple[str, str]:
     if event not in TYPE_NAMES:
         kind = ".".join(path.split(".")[:2])
         if kind in TYPE_NAMES:
-            raise place.wrong(
-                f"{path!r}: only a field of the event's data can be a dimension (like {_examples(kind)})"
-            )
+            raise place.wrong(f"{path!r}: only a field of the event's data can be a dimension (like {_examples(kind)})")
         raise place.wrong(f"{path!r} is not an event type and a field{meant(kind, TYPE_NAMES)}")
     texts = fields_of(event).texts
     if field not in texts:
@@ -159,9 +151,7 @@ def _moment(place: Place, name: str) -> Moment:
 
 def _where(place: Place, event: str) -> dict[str, tuple[str, ...]]:
     texts = fields_of(event).texts
-    readers = {
-        name: several(text(256) if values is None else choice(values)) for name, values in texts.items()
-    }
+    readers = {name: several(text(256) if values is None else choice(values)) for name, values in texts.items()}
     for name, entry in place.entries().items():
         if name not in texts:
             entry.note(f"{event} has no text field {name!r}{meant(name, texts)}")

@@ -153,9 +153,7 @@ def _channel(name: str, description: str, types: tuple[type[Event], ...]) -> dic
     }
 
 
-def _operation(
-    action: str, channel: str, summary: str, types: tuple[type[msgspec.Struct], ...]
-) -> dict[str, Any]:
+def _operation(action: str, channel: str, summary: str, types: tuple[type[msgspec.Struct], ...]) -> dict[str, Any]:
     return {
         "action": action,
         "summary": summary,

@@ -240,16 +240,12 @@ def _check_event(event: Any) -> Rejection | None:
         return Rejection("missing field: specversion", "missing_field")
     identifiers = [("id", event.id), ("source", event.source), ("subject", event.subject)]
     identifiers += [
-        (f"data.{name}", value)
-        for name in _IDENTIFIERS
-        if (value := getattr(event.data, name, None)) is not None
+        (f"data.{name}", value) for name in _IDENTIFIERS if (value := getattr(event.data, name, None)) is not None
     ]
     for path, value in identifiers:
         # Most identifiers are printable, which is quick to see.
         if not value.isprintable() and (control := _CONTROL.search(value)):
-            return Rejection(
-                f"{path}: control character U+{ord(control[0]):04X} in an identifier", "wrong_type"
-            )
+            return Rejection(f"{path}: control character U+{ord(control[0]):04X} in an identifier", "wrong_type")
     kind, name = _SUBJECT.get(event.__class__, ("", ""))
     if event.__class__ is TicketOpened and event.data.order_id is None:
         kind, name = "ticket", "ticket_id"

@@ -131,9 +131,7 @@ EXAMPLES: tuple[BusinessEvent | CalendarEntry, ...] = (
             queue="first line",
         ),
     ),
-    TicketReplied(
-        **_envelope(13, _DESK, "2026-03-04T19:05:00Z"), data=RepliedData(ticket_id=_TICKET, by="agent")
-    ),
+    TicketReplied(**_envelope(13, _DESK, "2026-03-04T19:05:00Z"), data=RepliedData(ticket_id=_TICKET, by="agent")),
     TicketResolved(**_envelope(14, _DESK, "2026-03-05T10:45:00Z"), data=ResolvedData(ticket_id=_TICKET)),
     TicketReopened(**_envelope(15, _DESK, "2026-03-06T09:00:00Z"), data=ReopenedData(ticket_id=_TICKET)),
     TicketRated(**_envelope(16, _DESK, "2026-03-06T12:00:00Z"), data=RatedData(ticket_id=_TICKET, score=4)),

@@ -83,9 +83,7 @@ def explain(error: Exception, raw: bytes | None, family: Family) -> Rejection:
     path = path.removeprefix(".")
     if missing := _MISSING.fullmatch(what):
         name = missing[1]
-        return Rejection(
-            f"missing field: {path}.{name}" if path else f"missing field: {name}", "missing_field"
-        )
+        return Rejection(f"missing field: {path}.{name}" if path else f"missing field: {name}", "missing_field")
     if invalid := _INVALID.fullmatch(what):
         if path == "type":
             return _wrong_event_type(invalid[1], family)
@@ -121,9 +119,7 @@ def _wrong_event_type(name: str, family: Family) -> Rejection:
         shown = name if name.isprintable() and len(name) <= _LONGEST_QUOTE else quote(name)
         return Rejection(f"unknown type: {shown}", "unknown_type")
     here = "the event topics" if family == "any" else family
-    if topic == here or (
-        topic != "calendar" and "the event topics" in (topic, here) and family != "calendar"
-    ):
+    if topic == here or (topic != "calendar" and "the event topics" in (topic, here) and family != "calendar"):
         # The first `type` was accepted; this one contradicts it.
         return Rejection(f"type: given twice, the second time as {name}", "wrong_type")
     return Rejection(f"wrong topic: {name} belongs to {topic}, not to {here}", "wrong_topic")

@@ -310,21 +310,10 @@ DELIVERY_TYPES = (DeliveryDispatched, DeliveryCheckpoint, DeliveryDelivered, Del
 SUPPORT_TYPES = (TicketOpened, TicketReplied, TicketResolved, TicketReopened, TicketRated)
 
 OrderEvent = (
-    OrderPlaced
-    | OrderPaid
-    | OrderPaymentFailed
-    | OrderPacked
-    | OrderCancelled
-    | OrderRefunded
-    | SourceHeartbeat
+    OrderPlaced | OrderPaid | OrderPaymentFailed | OrderPacked | OrderCancelled | OrderRefunded | SourceHeartbeat
 )
 DeliveryEvent = (
-    DeliveryDispatched
-    | DeliveryCheckpoint
-    | DeliveryDelivered
-    | DeliveryFailed
-    | DeliveryReturned
-    | SourceHeartbeat
+    DeliveryDispatched | DeliveryCheckpoint | DeliveryDelivered | DeliveryFailed | DeliveryReturned | SourceHeartbeat
 )
 SupportEvent = TicketOpened | TicketReplied | TicketResolved | TicketReopened | TicketRated | SourceHeartbeat
 BusinessEvent = (

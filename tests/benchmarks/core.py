@@ -74,7 +74,10 @@ def pieces_of(records: Iterable[Record], size: int = SLICE) -> list[Piece]:
 
     for record in records:
         heartbeat = record.partition is not None
-        place = record.family, record.partition if record.partition is not None else partition_of(record.key, PARTITIONS)
+        place = (
+            record.family,
+            record.partition if record.partition is not None else partition_of(record.key, PARTITIONS),
+        )
         open_[place].append(record.value)
         beats[place] += heartbeat
         if len(open_[place]) >= size:

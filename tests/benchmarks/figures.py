@@ -88,7 +88,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         )
         return f"| {' | '.join(padded)} |"
 
-    rule = [("-" * (width - 1) + ":") if at_right else "-" * width for width, at_right in zip(widths, right, strict=True)]
+    rule = [
+        ("-" * (width - 1) + ":") if at_right else "-" * width for width, at_right in zip(widths, right, strict=True)
+    ]
     return "\n".join([line(head), line(rule), *(line(row) for row in cells)])
 
 

@@ -105,7 +105,9 @@ _KINDS = (
     *("opened", "bot", "answer", "resolved", "reopened", "resolved_again", "rated"),
 )
 _AT = {name: number for number, name in enumerate(_KINDS)}
-FAMILY = tuple(ORDERS if n < _AT["dispatched"] else DELIVERIES if n < _AT["opened"] else SUPPORT for n in range(len(_KINDS)))
+FAMILY = tuple(
+    ORDERS if n < _AT["dispatched"] else DELIVERIES if n < _AT["opened"] else SUPPORT for n in range(len(_KINDS))
+)
 PLACED = _AT["placed"]
 
 _HEARTBEAT = (

@@ -102,7 +102,8 @@ def measure(events: int, runs: int, say: Callable[[str], None]) -> list[Measured
         load = core.pieces_of(recording(events, now, regions=values, channels=values).records())
         for case in group:
             cost = core.measure(case.definitions(), load, runs)
-            say(f"{case.kpis:>2} KPIs, {case.dimensions} dimensions, {cost.series:,} series: {cost.total:.2f} µs an event")
+            what = f"{case.kpis:>2} KPIs, {case.dimensions} dimensions, {cost.series:,} series"
+            say(f"{what}: {cost.total:.2f} µs an event")
             found.append(Measured(case, cost))
     return sorted(found, key=lambda one: one.case)
 

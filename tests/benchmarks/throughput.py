@@ -138,7 +138,14 @@ def check_orders(worker: Worker, orders: int) -> None:
 def drain_with_peer(lab: Laboratory, setup: Setup, events: int, seconds: float, number: int) -> PeerRun:
     """Stock Faust on the same topics, until so many events or seconds."""
     folder = lab.folder / f"stock-faust-{number}"
-    argv = [lab.kafka.bootstrap, setup.config.namespace, f"stock-faust-{number}", str(folder), str(events), str(seconds)]
+    argv = [
+        lab.kafka.bootstrap,
+        setup.config.namespace,
+        f"stock-faust-{number}",
+        str(folder),
+        str(events),
+        str(seconds),
+    ]
     part = lab.program("stock Faust", [sys.executable, "-m", "tests.benchmarks.peers.stock_faust", *argv])
     part.start()
     try:

@@ -263,9 +263,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @given(
-    st.datetimes(
-        timezones=st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-    ),
+    st.datetimes(timezones=st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))),
     st.sampled_from(["auto", "seconds", "milliseconds", "microseconds"]),
 )
 @PATIENT

@@ -106,9 +106,7 @@ def test_labels_name_only_what_there_was(shop: SimulatorSettings, data: st.DataO
     for label, incident in zip(simulation.labels(), shop.incidents, strict=True):
         if incident.kind != "tracking_feed_silent":  # what it withholds is not seen
             # The last orders of the promotion may be still to come when the simulation ends.
-            assert sum(order not in subjects for order in label.orders) <= (
-                20 if incident.kind == "promotion" else 0
-            )
+            assert sum(order not in subjects for order in label.orders) <= (20 if incident.kind == "promotion" else 0)
         assert (label.first_effect is None) == (label.last_effect is None)
         assert label.events >= 0
 

@@ -250,9 +250,7 @@ ACCEPTED: dict[str, bytes] = {
     "as it is": GOOD,
     "white space around": b" \r\n\t" + GOOD + b"\n",
     "newlines inside": json.dumps(PLACED, indent=2).encode(),
-    "unknown fields": raw_field(
-        '"traceparent": "00-ab", "x": {"y": [1, 2.5e300, null, true, "\\ud83d\\ude00"]}'
-    ),
+    "unknown fields": raw_field('"traceparent": "00-ab", "x": {"y": [1, 2.5e300, null, true, "\\ud83d\\ude00"]}'),
     "huge numbers nobody reads": raw_field(f'"x": {"9" * 5000}, "y": 1e999, "z": -0'),
     "escapes in a text": changed("data.region", "Nord\n\t\"'\\ \u0007 \U0001f600"),
     "escaped type": GOOD.replace(b"order.placed", b"order.pl\\u0061ced"),
@@ -267,9 +265,7 @@ ACCEPTED: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize(("raw", "code", "reason"), REJECTED.values(), ids=REJECTED.keys())
-def test_bad_input_is_rejected_with_code_and_one_line_reason(
-    raw: bytes | None, code: str, reason: str
-) -> None:
+def test_bad_input_is_rejected_with_code_and_one_line_reason(raw: bytes | None, code: str, reason: str) -> None:
     events, rejections = ChunkDecoder("orders").decode_chunk([raw])
     assert events == [None]
     ((place, rejection),) = rejections
@@ -358,9 +354,7 @@ def test_a_ticket_opens_under_its_order_or_else_under_its_own_id(
 ) -> None:
     raw = encode(TicketOpened(**{**ENVELOPE, "subject": subject}, data=data))
     _, rejections = ChunkDecoder("support").decode_chunk([raw])
-    assert [rejection.reason for _, rejection in rejections] == (
-        [f"subject: expected {expected}"] if expected else []
-    )
+    assert [rejection.reason for _, rejection in rejections] == ([f"subject: expected {expected}"] if expected else [])
 
 
 def test_values_beyond_the_limit_are_rejected_whatever_the_limit() -> None:
@@ -416,9 +410,7 @@ def test_calendar_entries_have_their_own_decoder() -> None:
         decode_calendar(changed("data.scope", {"channel": ["web", 3]}, example(CalendarEntry)))
     with pytest.raises(ContractError, match=r"^subject: expected the entry id 'spring-sale', got 'x'$"):
         decode_calendar(changed("subject", "x", example(CalendarEntry)))
-    with pytest.raises(
-        ContractError, match=r"^wrong topic: order\.placed belongs to orders, not to calendar$"
-    ):
+    with pytest.raises(ContractError, match=r"^wrong topic: order\.placed belongs to orders, not to calendar$"):
         decode_calendar(GOOD)
 
 
@@ -463,11 +455,7 @@ def test_a_decoded_specversion_is_not_the_default_object() -> None:
 
 
 def test_the_contracts_load_without_numpy() -> None:
-    script = (
-        "import sys, streams.events; sys.exit(', '.join({'numpy', 'numba', 'yaml'} & set(sys.modules)) or 0)"
-    )
+    script = "import sys, streams.events; sys.exit(', '.join({'numpy', 'numba', 'yaml'} & set(sys.modules)) or 0)"
     root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

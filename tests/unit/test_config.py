@@ -311,9 +311,7 @@ def test_security_is_read(load):
     assert config.kafka == Kafka(
         bootstrap="a:9092,b:9092",
         embedded=False,
-        security=Security(
-            protocol="SASL_SSL", ca_file=Path("ca.pem"), username="bob", mechanism="SCRAM-SHA-256"
-        ),
+        security=Security(protocol="SASL_SSL", ca_file=Path("ca.pem"), username="bob", mechanism="SCRAM-SHA-256"),
     )
     assert config.kafka.security.password_env == "DAYBOOK_KAFKA_PASSWORD"
 
@@ -513,9 +511,7 @@ def test_a_duration_has_ascending_quantiles(kpi):
 
 
 def test_a_level_may_be_overdue(kpi):
-    level = kpi(
-        "{kind: level, entity: ticket, from: ticket.opened, until: ticket.resolved, again: ticket.reopened}"
-    )
+    level = kpi("{kind: level, entity: ticket, from: ticket.opened, until: ticket.resolved, again: ticket.reopened}")
     assert isinstance(level, LevelKpi)
     assert (level.until, level.again, level.overdue) == (("ticket.resolved",), ("ticket.reopened",), None)
     assert level.unit == "tickets"
@@ -734,9 +730,7 @@ def test_a_quantile_has_a_name(q, name):
 
 # -- whatever stands in the file -------------------------------------------------------------------
 
-_LINES = [
-    line for line in PACKAGED.read_text().splitlines() if line.strip() and not line.strip().startswith("#")
-]
+_LINES = [line for line in PACKAGED.read_text().splitlines() if line.strip() and not line.strip().startswith("#")]
 _SNIPPETS = [
     "[",
     "]",

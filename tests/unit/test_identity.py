@@ -24,9 +24,7 @@ def test_a_pseudonym_is_the_keyed_digest_of_the_id() -> None:
 
 def test_other_ids_and_other_keys_give_other_pseudonyms() -> None:
     references = {
-        pseudonym(name, key)
-        for name in ("1", "01", "1 ", "１", "\u00e9", "e\u0301")
-        for key in (KEY, KEY[1:])
+        pseudonym(name, key) for name in ("1", "01", "1 ", "１", "\u00e9", "e\u0301") for key in (KEY, KEY[1:])
     }
     assert len(references) == 12
 

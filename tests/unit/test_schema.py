@@ -62,9 +62,7 @@ def test_drift_is_one_line_that_names_the_file(tmp_path: Path, capsys: pytest.Ca
     assert schema.main(["check", str(tmp_path)]) == 1
     output = capsys.readouterr()
     assert output.out == ""
-    assert output.err == (
-        f"{changed} differs from the types (run: python -m streams.events.schema write {tmp_path})\n"
-    )
+    assert output.err == (f"{changed} differs from the types (run: python -m streams.events.schema write {tmp_path})\n")
     changed.unlink()
     assert schema.main(["check", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(f"{changed} is missing (run: ")
@@ -83,9 +81,7 @@ def test_each_example_fits_its_schema_and_no_other(validator: Draft202012Validat
     fitting = [
         name
         for name in (other.__name__ for other in schema.EVENT_TYPES)
-        if validator.evolve(schema={**validator.schema, "anyOf": [{"$ref": f"#/$defs/{name}"}]}).is_valid(
-            payload
-        )
+        if validator.evolve(schema={**validator.schema, "anyOf": [{"$ref": f"#/$defs/{name}"}]}).is_valid(payload)
     ]
     assert fitting == [cls.__name__]
 
@@ -108,9 +104,7 @@ BROKEN: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(("path", "value"), BROKEN.items())
-def test_what_the_codec_rejects_does_not_fit_the_schema(
-    validator: Draft202012Validator, path: str, value: Any
-) -> None:
+def test_what_the_codec_rejects_does_not_fit_the_schema(validator: Draft202012Validator, path: str, value: Any) -> None:
     event = example(OrderPlaced)
     *parents, last = path.split(".")
     place = event[parents[0]] if parents else event

@@ -67,7 +67,7 @@ async def main(bootstrap: str, namespace: str, group: str, folder: Path, limit: 
     events = app.topic(*TopicNames(namespace).events, value_serializer="raw")
     kpis: defaultdict[tuple[str, str], Sums] = defaultdict(Sums)
     decode = msgspec.json.Decoder(Envelope).decode
-    done = asyncio.Event()
+    begun, done = asyncio.Event(), asyncio.Event()
     seen = 0
     began, used = 0.0, 0.0
 
@@ -77,6 +77,7 @@ async def main(bootstrap: str, namespace: str, group: str, folder: Path, limit: 
         async for raw in stream:
             if not seen:
                 began, used = time.monotonic(), time.process_time()
+                begun.set()
             event = decode(raw)
             if event.type == "order.placed":
                 sums = kpis[event.data["region"], event.time[:16]]
@@ -96,8 +97,7 @@ async def main(bootstrap: str, namespace: str, group: str, folder: Path, limit: 
     await app.start()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds + 15.0):
-            while not seen:
-                await asyncio.sleep(0.01)
+            await begun.wait()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(done.wait(), seconds)
     took, used = time.monotonic() - began, time.process_time() - used
