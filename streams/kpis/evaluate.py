@@ -64,13 +64,15 @@ def evaluate(kpi: KpiDefinition, sums: I64) -> list[list[Reading]]:
 
 
 def _durations(kpi: DurationKpi, sums: I64) -> list[list[Reading]]:
-    upto = np.cumsum(sums, axis=1)
+    used = np.flatnonzero(sums.any(axis=0))
+    lowest = int(used[0]) if used.size else 0
+    upto = np.cumsum(sums[:, lowest : int(used[-1]) + 1 if used.size else 1], axis=1)
     readings = []
     for row, count in zip(upto, upto[:, -1].tolist(), strict=True):
         stats = []
         for q in kpi.quantiles:
             # Nearest rank: the smallest value that at least a share q of all do not exceed.
-            bucket = int(np.searchsorted(row, max(1, ceil(q * count))))
+            bucket = lowest + int(np.searchsorted(row, max(1, ceil(q * count))))
             seconds = representative(bucket) / 1000 if count > 0 else None
             stats.append(Reading(stat_name(q), seconds, count, (count,)))
         readings.append(stats)
