@@ -6,14 +6,13 @@ numerator, and the observations or denominator behind it.
 
 from __future__ import annotations
 
-from math import ceil
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.kpis.definitions import DurationKpi, KpiDefinition, LevelKpi, stat_name
-from streams.kpis.sketch import BUCKETS, representative
+from streams.kpis.sketch import BUCKETS, nearest_rank, representative
 
 I64 = npt.NDArray[np.int64]
 
@@ -71,8 +70,7 @@ def _durations(kpi: DurationKpi, sums: I64) -> list[list[Reading]]:
     for row, count in zip(upto, upto[:, -1].tolist(), strict=True):
         stats = []
         for q in kpi.quantiles:
-            # Nearest rank: the smallest value that at least a share q of all do not exceed.
-            bucket = lowest + int(np.searchsorted(row, max(1, ceil(q * count))))
+            bucket = lowest + int(np.searchsorted(row, nearest_rank(q, count)))
             seconds = representative(bucket) / 1000 if count > 0 else None
             stats.append(Reading(stat_name(q), seconds, count, (count,)))
         readings.append(stats)

@@ -42,15 +42,18 @@ class Grid:
             start = ms // span * span
             return start, start + span
         day = datetime.fromtimestamp(ms // 1000, UTC).astimezone(self._zone).date()
-        if span < DAY_MS:
-            midnight = self._midnight(day)
-            start = midnight + (ms - midnight) // span * span
-            return start, min(start + span, self._midnight(day + timedelta(days=1)))
-        days = span // DAY_MS
+        days = max(1, span // DAY_MS)
         offset = self._week_starts if days % 7 == 0 else 0
         # Ordinal 1 is a Monday.
         begin = day - timedelta(days=(day.toordinal() - 1 - offset) % days)
-        return self._midnight(begin), self._midnight(begin + timedelta(days=days))
+        # Where clocks are set back across midnight, an hour of the new day reads as the old one again.
+        if ms >= self._midnight(begin + timedelta(days=days)):
+            begin += timedelta(days=days)
+        start, end = self._midnight(begin), self._midnight(begin + timedelta(days=days))
+        if span < DAY_MS:
+            start += (ms - start) // span * span
+            end = min(start + span, end)
+        return start, end
 
     def _midnight(self, day: date) -> int:
         instant = datetime(day.year, day.month, day.day, tzinfo=self._zone)

@@ -14,10 +14,11 @@ import numpy.typing as npt
 from streams.kpis.absolutes import Absolutes
 from streams.kpis.definitions import Definitions, KpiDefinition, LevelKpi
 from streams.kpis.evaluate import evaluate, place, width
+from streams.kpis.grains import Grain
 from streams.kpis.grid import DAY_MS, Grid
 from streams.kpis.partials import Partial
-from streams.kpis.sums import Sums
 from streams.kpis.values import KpiValue, Status
+from streams.kpis.watermark import MergedWatermark
 from streams.kpis.windows import Rolling
 
 I64 = npt.NDArray[np.int64]
@@ -36,54 +37,13 @@ _NEVER = np.iinfo(np.int64).max
 _AT_ONCE = np.iinfo(np.int64).min
 
 
-class Grain:
-    """One span's sums of all series, and what was said of them.
-
-    ``revision`` (series,) is -1 until a series' value was final once; ``changed`` (series,) marks what is news.
-    """
-
-    def __init__(self, end: int) -> None:
-        self.end = end
-        self.sums = Sums()
-        self.revision: I64 = np.zeros(0, dtype=np.int64)
-        self.changed: npt.NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
-
-    def widen(self, series: int) -> None:
-        """Have room for so many series."""
-        more = series - self.revision.size
-        if more > 0:
-            self.revision = np.concatenate([self.revision, np.full(more, -1, dtype=np.int64)])
-            self.changed = np.concatenate([self.changed, np.ones(more, dtype=np.bool_)])
-
-
-class Watermark:
-    """The watermark over all partitions: the smallest, idle ones left out; unknown until each has spoken."""
-
-    def __init__(self, partitions: int) -> None:
-        self._missing = set(range(partitions))
-        self._known: dict[int, int] = {}
-        self.value: int | None = None
-
-    def observe(self, partition: int, watermark: int | None, idle: bool) -> None:
-        """Take in one partition's watermark."""
-        if watermark is not None or idle:
-            self._missing.discard(partition)
-        if watermark is not None and not idle:
-            self._known[partition] = watermark
-        elif idle:
-            self._known.pop(partition, None)
-        if not self._missing and self._known:
-            lowest = min(self._known.values())
-            self.value = lowest if self.value is None else max(self.value, lowest)
-
-
 class KpiSeries:
     """All slices of one KPI, merged over the partitions."""
 
     def __init__(self, kpi: KpiDefinition, definitions: Definitions, partitions: int) -> None:
         self.kpi = kpi
         self.slices: list[Slice] = []
-        self.watermark = Watermark(partitions)
+        self.watermark = MergedWatermark(partitions)
         self.sealed_cells = 0
         """Cells that came for panes which were sealed: repeats after a restart, or news that came too late."""
         self._is_level = isinstance(kpi, LevelKpi)
@@ -94,16 +54,20 @@ class KpiSeries:
         self._grid = Grid(kpi.grain, definitions.timezone, definitions.week_starts)
         self._numbers: dict[Slice, int] = {}
         self._as_of: dict[int, tuple[int, int, int]] = {}
-        self._absolutes = Absolutes()
+        # By partition: its open sums, and the time before which it can tell nothing new.
+        self._absolutes: dict[int, Absolutes] = {}
+        self._told_below: dict[int, int] = {}
         self._sealed_below: int | None = None
         self._head: int | None = None
         self._next_grain: int | None = None
         self._correct = False
         self._grains: dict[int, Grain] = {}
         self._windows = [] if self._is_level else [Rolling(span, definitions.pane_ms) for span in kpi.windows]
-        # By series: where it begins, when it was last heard of, what stands before the grains that are kept and now.
+        # By series: where it begins; when it was last heard of, and when as of the grains that were closed; what stands
+        # before the grains that are kept, and now.
         self._born: I64 = np.zeros(0, dtype=np.int64)
         self._heard: I64 = np.zeros(0, dtype=np.int64)
+        self._heard_closed: I64 = np.zeros(0, dtype=np.int64)
         self._before: I64 = np.zeros(0, dtype=np.int64)
         self._now: I64 = np.zeros(0, dtype=np.int64)
 
@@ -117,20 +81,32 @@ class KpiSeries:
         self._as_of[partial.partition] = partial.as_of
         if partial.began is not None:
             self._begin(partial.began)
-        measure, slice_, bucket, pane, value = partial.rows.T
-        if self._sealed_below is not None and pane.size:
-            open_ = (pane + 1) * self._pane_ms > self._sealed_below
-            self.sealed_cells += int(pane.size - np.count_nonzero(open_))
-            measure, slice_, bucket, pane, value = partial.rows[open_].T
-        if pane.size:
+        rows = partial.rows
+        if partial.partition in self._told_below and rows.size:
+            open_ = (rows[:, 3] + 1) * self._pane_ms > self._told_below[partial.partition]
+            self.sealed_cells += int(rows.shape[0] - np.count_nonzero(open_))
+            rows = rows[open_]
+        if rows.size:
+            measure, slice_, bucket, pane, value = rows.T
             names = [tuple((name, of) for name, of in pairs) for pairs in partial.slices]
             numbers = np.array([self._number(name) for name in names], dtype=np.int64)
             self._add(partial.partition, numbers[slice_], place(self.kpi, measure, bucket), pane, value)
         self.watermark.observe(partial.partition, partial.watermark, partial.idle)
+        if partial.watermark is not None:
+            floor = partial.watermark - self._lateness_ms
+            self._told_below[partial.partition] = floor
+            if partial.partition in self._absolutes:
+                self._absolutes[partial.partition].seal(floor // self._pane_ms)
 
     def _add(self, partition: int, series: I64, sum_: I64, pane: I64, value: I64) -> None:
-        delta = self._absolutes.replace(partition, series.copy(), sum_.copy(), pane.copy(), value.copy())
+        absolutes = self._absolutes.setdefault(partition, Absolutes())
+        delta = absolutes.replace(partition, series.copy(), sum_.copy(), pane.copy(), value.copy())
         news = delta != 0
+        if self._sealed_below is not None:
+            sealed = news & ((pane + 1) * self._pane_ms <= self._sealed_below)
+            if sealed.any():
+                self._add_too_late(series[sealed], delta[sealed])
+                news &= ~sealed
         if not news.any():
             return
         series, sum_, pane, delta = series[news], sum_[news], pane[news], delta[news]
@@ -149,6 +125,21 @@ class KpiSeries:
         self._correct |= reached is not None and self._grains[earliest].end <= reached
         self._close_from(earliest)
 
+    def _add_too_late(self, series: I64, delta: I64) -> None:
+        """News of panes the other partitions have sealed: what was told of them stays. But who has entered a level
+        will leave it, so a level takes them in from here on."""
+        self.sealed_cells += series.size
+        if not self._is_level:
+            return
+        assert self._sealed_below is not None
+        np.minimum.at(self._born, series, self._sealed_below)
+        np.add.at(self._now, series, delta)
+        np.add.at(self._before, series, delta)
+        for grain in self._grains.values():
+            grain.widen(self._now.size)
+            grain.changed[series] = True
+        self._correct = True
+
     def _add_to_grains(self, series: I64, where: I64, time: I64, delta: I64) -> int:
         left = np.ones(time.size, dtype=np.bool_)
         earliest = self._grid.around(int(time.min()))[0]
@@ -158,6 +149,7 @@ class KpiSeries:
             grain = self._grain(start, end)
             grain.sums.add(where[mine], delta[mine])
             grain.changed[series[mine]] = True
+            grain.heard[series[mine]] = True
             if self._is_level:
                 for begin, later in self._grains.items():
                     if begin > start:
@@ -178,9 +170,14 @@ class KpiSeries:
         total = self._number(())
         if time < self._born[total]:
             self._born[total] = time
+            pane = time // self._pane_ms
+            self._head = pane if self._head is None else max(self._head, pane)
             self._close_from(self._grid.around(time)[0])
 
     def _close_from(self, start: int) -> None:
+        if self._sealed_below is not None and self._grid.around(start)[1] <= self._sealed_below:
+            # What is sealed was told of, or is not told of any more.
+            start = self._grid.around(self._sealed_below)[0]
         if self._next_grain is None or start < self._next_grain:
             self._next_grain = start
 
@@ -191,16 +188,17 @@ class KpiSeries:
             self.slices.append(slice_)
             self._born = np.append(self._born, _NEVER)
             self._heard = np.append(self._heard, _AT_ONCE)
+            self._heard_closed = np.append(self._heard_closed, _AT_ONCE)
             self._before = np.append(self._before, 0)
             self._now = np.append(self._now, 0)
         return number
 
-    def _alive(self, start: int, end: int) -> I64:
+    def _alive(self, start: int, end: int, heard: I64, level: I64) -> I64:
         """The series there is anything to say of in a grain: born, and heard of not too long ago."""
-        heard = np.maximum(self._heard, np.where(self._born == _NEVER, _AT_ONCE, self._born))
-        spoken = heard >= start - self._silence_ms
+        since = np.maximum(heard, np.where(self._born == _NEVER, _AT_ONCE, self._born))
+        spoken = since >= start - self._silence_ms
         if self._is_level:
-            spoken |= self._now != 0
+            spoken |= level != 0
         return np.flatnonzero((self._born < end) & spoken)
 
     def advance(self) -> Iterator[KpiValue]:
@@ -210,31 +208,58 @@ class KpiSeries:
             return
         if self._correct:
             self._correct = False
-            for start, grain in sorted(self._grains.items()):
-                if grain.end <= reached:
-                    told = np.flatnonzero(grain.revision >= 0)
-                    yield from self._close(start, grain, told[grain.changed[told]])
+            yield from self._corrections(reached)
+        level = self._level_before(self._next_grain)
         while self._next_grain is not None:
             start, end = self._grid.around(self._next_grain)
             if end > reached:
                 break
-            alive = self._alive(start, end)
             grain = self._grain(start, end)
+            sums = self._sums(grain, level)
+            self._heard_closed[grain.heard] = np.maximum(self._heard_closed[grain.heard], start)
+            alive = self._alive(start, end, self._heard_closed, sums)
             # A grain that was told is walked over without a word: only what changed is news.
-            yield from self._close(start, grain, alive[grain.changed[alive]])
+            yield from self._close(start, grain, alive[grain.changed[alive]], sums)
+            level = sums
             self._next_grain = end if alive.size else min((s for s in self._grains if s >= end), default=None)
         self._seal(reached - self._lateness_ms)
 
-    def _close(self, start: int, grain: Grain, series: I64) -> Iterator[KpiValue]:
+    def _corrections(self, reached: int) -> Iterator[KpiValue]:
+        level = self._before.copy()
+        for start, grain in sorted(self._grains.items()):
+            if grain.end > reached:
+                break
+            grain.widen(self._now.size)
+            sums = level = self._sums(grain, level)
+            told = np.flatnonzero(grain.revision >= 0)
+            yield from self._close(start, grain, told[grain.changed[told]], sums)
+
+    def _level_before(self, start: int | None) -> I64:
+        """What a level stands at when a grain begins; of no meaning for other KPIs."""
+        level = self._before.copy()
+        if self._is_level and start is not None:
+            for begin, grain in self._grains.items():
+                if begin < start:
+                    grain.sums.add_to(level)
+        return level
+
+    def _sums(self, grain: Grain, level: I64) -> I64:
+        """A grain's sums; of a level what it stands at when the grain ends, given what it stood at when it began."""
+        sums = level.copy() if self._is_level else np.zeros(self._now.size * self._width, dtype=np.int64)
+        grain.sums.add_to(sums)
+        return sums
+
+    def _close(self, start: int, grain: Grain, series: I64, sums: I64) -> Iterator[KpiValue]:
         grain.changed[series] = False
         grain.revision[series] += 1
         first = series[grain.revision[series] == 0]
-        yield from self._told(start, grain, first, "final")
-        yield from self._told(start, grain, series[grain.revision[series] > 0], "corrected")
+        again = series[grain.revision[series] > 0]
+        span = self.kpi.grain.text
+        yield from self._values(first, sums, span, False, start, grain.end, "final", grain.revision)
+        yield from self._values(again, sums, span, False, start, grain.end, "corrected", grain.revision)
 
     def _seal(self, floor: int) -> None:
         self._sealed_below = floor
-        self._absolutes.seal(floor // self._pane_ms)
         for start in sorted(start for start, grain in self._grains.items() if grain.end <= floor):
             grain = self._grains.pop(start)
             if self._is_level:
@@ -248,7 +273,7 @@ class KpiSeries:
         if self.watermark.value is not None:
             pane = max(pane, self.watermark.value // self._pane_ms)
         start, end = self._grid.around(pane * self._pane_ms)
-        series = self._alive(start, end)
+        series = self._alive(start, end, self._heard, self._now)
         until = (pane + 1) * self._pane_ms
         if self._is_level:
             yield from self._values(series, self._now, NOW, True, until, until, "provisional")
@@ -259,21 +284,8 @@ class KpiSeries:
             yield from self._values(series, window.totals, window.span.text, True, begin, until, "provisional")
         grain = self._grains.get(start) or Grain(end)
         grain.widen(self._now.size)
-        yield from self._told(start, grain, series, "provisional")
-
-    def _told(self, start: int, grain: Grain, series: I64, status: Status) -> Iterator[KpiValue]:
-        if not series.size:
-            return
-        sums = np.zeros(self._now.size * self._width, dtype=np.int64)
-        if self._is_level:
-            sums += self._before
-            for begin, other in self._grains.items():
-                if begin <= start:
-                    other.sums.add_to(sums)
-        else:
-            grain.sums.add_to(sums)
-        span = self.kpi.grain.text
-        yield from self._values(series, sums, span, False, start, grain.end, status, grain.revision)
+        sums = self._sums(grain, self._level_before(start))
+        yield from self._values(series, sums, self.kpi.grain.text, False, start, end, "provisional", grain.revision)
 
     def _values(
         self,
@@ -287,6 +299,8 @@ class KpiSeries:
         revision: I64 | None = None,
     ) -> Iterator[KpiValue]:
         kpi = self.kpi
+        if not series.size:
+            return
         for number, readings in zip(series.tolist(), evaluate(kpi, sums.reshape(-1, self._width)[series]), strict=True):
             for reading in readings:
                 yield KpiValue(

@@ -59,3 +59,24 @@ class Watermarks:
         if active:
             self._partition = max(self._partition, min(active))
         return None if self._partition == BEGINNING else self._partition
+
+
+class MergedWatermark:
+    """The watermark over all partitions: the smallest, idle ones left out; unknown until each has spoken."""
+
+    def __init__(self, partitions: int) -> None:
+        self._missing = set(range(partitions))
+        self._known: dict[int, int] = {}
+        self.value: int | None = None
+
+    def observe(self, partition: int, watermark: int | None, idle: bool) -> None:
+        """Take in one partition's watermark."""
+        if watermark is not None or idle:
+            self._missing.discard(partition)
+        if watermark is not None and not idle:
+            self._known[partition] = watermark
+        elif idle:
+            self._known.pop(partition, None)
+        if not self._missing and self._known:
+            lowest = min(self._known.values())
+            self.value = lowest if self.value is None else max(self.value, lowest)

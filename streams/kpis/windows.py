@@ -27,9 +27,7 @@ class Rolling:
         panes = span.ms // pane_ms
         self.span = span
         self.panes_per_step = ceil(panes / MOST_STEPS)
-        while panes % self.panes_per_step:
-            self.panes_per_step += 1
-        self.steps = panes // self.panes_per_step
+        self.steps = ceil(panes / self.panes_per_step)
         self.head: int | None = None
         """The newest step."""
         self.totals: I64 = np.zeros(0, dtype=np.int64)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.kpis.series import Watermark
 from streams.kpis.watermark import BEGINNING, Watermarks
+from streams.kpis.watermark import MergedWatermark as Watermark
 
 DISORDER = 10_000
 
