@@ -99,7 +99,9 @@ def _become_overdue(rows, program, cells, row, level, time, sign, floor):  # typ
         return
     due = max(due, time)
     rows.overdue[row, level] = due
+    rows.counted[row, level] = 0
     if due // program.settings[PANE] <= cells.meta[FRONTIER]:
+        rows.counted[row, level] = 1
         _emit(cells, program, program.level_measure[level], ZERO, rows.entered[row, level], due, sign, floor)
 
 
@@ -117,6 +119,11 @@ def come_due(rows, program, cells, frontier):  # type: ignore[no-untyped-def]
             if rows.life[row, CASE] >= 0 and rows.stand[row, level] == STANDS_IN:
                 cells = with_room(cells, program.settings[MOST_CELLS])
                 dims = rows.entered[row, level]
+                rows.counted[row, level] = 1
+                base = rows.life[row, BASE]
+                if base >= 0 and rows.stand[base, level] == STANDS_IN and rows.overdue[base, level] == due:
+                    # It entered before the events that are kept: folding them again does not count it again.
+                    rows.counted[base, level] = 1
                 _emit(cells, program, program.level_measure[level], ZERO, dims, due, np.int64(1), NOWHERE)
     cells.meta[FRONTIER] = max(cells.meta[FRONTIER], frontier)
     return cells
@@ -145,13 +152,15 @@ def _leave(rows, program, cells, row, level, time, sign, floor):  # type: ignore
         elif rows.overdue[row, level] != NONE:
             due = rows.overdue[row, level]
             rows.overdue[row, level] = NONE
-            if due // program.settings[PANE] <= cells.meta[FRONTIER]:
+            if rows.counted[row, level] == 1:
                 _emit(cells, program, measure, ZERO, dims, max(time, due), -sign, floor)
             elif time > due:
                 # It has come due and ended since event time was last looked at; so no such pane has been sealed, and
                 # ``floor`` may lie between: when this end is news, so is that it came due.
-                _emit(cells, program, measure, ZERO, dims, due, sign, NOWHERE)
-                _emit(cells, program, measure, ZERO, dims, time, -sign, NOWHERE)
+                below = NOWHERE if due // program.settings[PANE] > cells.meta[FRONTIER] else floor
+                _emit(cells, program, measure, ZERO, dims, due, sign, below)
+                _emit(cells, program, measure, ZERO, dims, time, -sign, below)
+            rows.counted[row, level] = 0
     rows.stand[row, level] = STANDS_LEFT
 
 

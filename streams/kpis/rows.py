@@ -37,7 +37,7 @@ class Rows(NamedTuple):
 
     ``first`` (R, M): event time of each moment's first occurrence. ``attribute`` (R, D): dimension code first known,
     0 unknown. ``stand`` (R, L), ``entered`` (R, L, D): the codes an entity was counted in with. ``overdue`` (R, L):
-    when it becomes overdue.
+    when it becomes overdue. ``counted`` (R, L): 1 where that has been counted.
 
     ``life`` (R, 10), side by side because they are used together: ``CASE`` the case's row, -1 for a free one;
     ``SIBLING`` the next row of the same case; ``KIND`` 0 a case, 1 a delivery, 2 a ticket; ``PROMISE`` the promised
@@ -51,6 +51,7 @@ class Rows(NamedTuple):
     stand: I8
     entered: I32
     overdue: I64
+    counted: I8
     life: I64
 
 
@@ -78,6 +79,7 @@ def new_rows(capacity: int, moments: int, dimensions: int, levels: int) -> Rows:
         stand=np.full((capacity, levels), STANDS_NEVER, dtype=np.int8),
         entered=np.zeros((capacity, levels, dimensions), dtype=np.int32),
         overdue=np.full((capacity, levels), NONE, dtype=np.int64),
+        counted=np.zeros((capacity, levels), dtype=np.int8),
         life=life,
     )
 
@@ -174,6 +176,7 @@ def clear(rows, row):  # type: ignore[no-untyped-def]
     for level in range(rows.stand.shape[1]):
         rows.stand[row, level] = STANDS_NEVER
         rows.overdue[row, level] = NONE
+        rows.counted[row, level] = 0
     rows.life[row, PROMISE] = NONE
     rows.life[row, LAST] = NONE
     rows.life[row, INSIDE] = 0
@@ -189,6 +192,7 @@ def copy_state(rows, source, target):  # type: ignore[no-untyped-def]
     for level in range(rows.stand.shape[1]):
         rows.stand[target, level] = rows.stand[source, level]
         rows.overdue[target, level] = rows.overdue[source, level]
+        rows.counted[target, level] = rows.counted[source, level]
         for dimension in range(rows.attribute.shape[1]):
             rows.entered[target, level, dimension] = rows.entered[source, level, dimension]
     rows.life[target, PROMISE] = rows.life[source, PROMISE]
