@@ -28,7 +28,7 @@ from streams.runtime.producer import send_heartbeats
 from streams.runtime.reader import consumer
 from streams.runtime.topics import TopicNames, create_topics
 from tests.integration.conftest import free_port
-from tests.support.oracle import Key
+from tests.support.oracle import Key, told
 from tests.support.pipeline import Pipeline
 from tests.support.shop import DAY, HOUR, MINUTE, T0, event, family_of
 
@@ -205,9 +205,10 @@ class Told:
         return {key: (value.value, value.parts) for key, value in best.items()}
 
     def until(self, wanted: dict[Key, tuple[float | None, tuple[int, ...]]]) -> None:
-        """Read until exactly the wanted values are known."""
+        """Read until exactly the wanted values are known; a grain told as empty and one never told of are the same."""
         deadline = time.monotonic() + WITHIN
-        while (found := self.newest()) != wanted:
+        wanted = told(wanted)
+        while (found := told(self.newest())) != wanted:
             if time.monotonic() > deadline:
                 wrong = {key: (found.get(key), value) for key, value in wanted.items() if found.get(key) != value}
                 more = found.keys() - wanted.keys()
