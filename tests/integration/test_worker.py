@@ -28,7 +28,8 @@ from streams.runtime.producer import send_heartbeats
 from streams.runtime.reader import consumer
 from streams.runtime.topics import TopicNames, create_topics
 from tests.integration.conftest import free_port
-from tests.support.oracle import Key, told
+from tests.support.oracle import Key
+from tests.support.oracle import told as not_empty
 from tests.support.pipeline import Pipeline
 from tests.support.shop import DAY, HOUR, MINUTE, T0, event, family_of
 
@@ -207,8 +208,8 @@ class Told:
     def until(self, wanted: dict[Key, tuple[float | None, tuple[int, ...]]]) -> None:
         """Read until exactly the wanted values are known; a grain told as empty and one never told of are the same."""
         deadline = time.monotonic() + WITHIN
-        wanted = told(wanted)
-        while (found := told(self.newest())) != wanted:
+        wanted = not_empty(wanted)
+        while (found := not_empty(self.newest())) != wanted:
             if time.monotonic() > deadline:
                 wrong = {key: (found.get(key), value) for key, value in wanted.items() if found.get(key) != value}
                 more = found.keys() - wanted.keys()
