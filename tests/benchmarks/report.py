@@ -49,6 +49,7 @@ def throughput(found: Throughput) -> str:
     busy = "\n".join(
         f"- thread {number}: " + ", ".join(f"{stage} {share:.0%}" for stage, share in thread.items() if share >= 0.02)
         for number, thread in enumerate(found.threads, 1)
+        if len(thread) > 1
     )
     return (
         f"{found.sent.events:,} events of {found.sent.bytes / found.sent.records:.0f} bytes on average, "

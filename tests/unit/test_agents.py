@@ -19,12 +19,13 @@ from streams.kpis.kernel import Outcome
 from streams.kpis.partials import Partial
 from streams.kpis.values import KpiValue
 from streams.runtime.agents import Aggregate, Detect
+from streams.runtime.agents.marks import Mark, Offsets
 from streams.runtime.agents.pieces import CELLS, pieces
 from streams.runtime.chunks import Chunk
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Record
 from streams.runtime.topics import TopicNames
-from streams.runtime.transport import Position
+from streams.runtime.transport import LAST_BATCH, Position
 from tests.support.shop import T0, event, heartbeat
 
 NAMES = TopicNames("daybook")
@@ -71,7 +72,8 @@ class FakeKernel:
 
 
 class FakeConsumer:
-    """A group of one. ``committed`` holds the commits; logs begin at 0 and end at ``ends``."""
+    """A group of one. ``committed`` holds the commits; logs begin at 0 and end at ``ends``, the state log is
+    empty unless said otherwise."""
 
     def __init__(self) -> None:
         self.reader: Aggregate | Detect
@@ -81,6 +83,7 @@ class FakeConsumer:
         self.epochs: dict[TP, int] = {}
         self.rewound: list[set[TP]] = []
         self.refuses = False
+        self.paused: set[TP] = set()
 
     async def rewind(self, tps: Iterable[TP]) -> dict[TP, int]:
         tps = set(tps)
@@ -88,9 +91,18 @@ class FakeConsumer:
         positions = {}
         for tp in sorted(tps):
             self.epochs[tp] = self.epochs.get(tp, 0) + 1
-            positions[tp] = Position(self.reader.wanted(tp) or 0, self.epochs[tp], self.committed.get(tp, 0))
-            self.reader.placed(tp, positions[tp])
+            end, wanted = self.ends.get(tp, 0), self.reader.wanted(tp)
+            start = max(end - 1, 0) if wanted == LAST_BATCH else wanted or 0
+            positions[tp] = Position(start, self.epochs[tp], self.committed.get(tp, 0), end)
+        for tp, position in positions.items():
+            self.reader.placed(tp, position)
         return {tp: position.offset for tp, position in positions.items()}
+
+    def pause_partitions(self, tps: Iterable[TP]) -> None:
+        self.paused |= set(tps)
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        self.paused -= set(tps)
 
     async def commit_published(self, offsets: Mapping[TP, int]) -> bool:
         if self.refuses:
@@ -155,7 +167,9 @@ class Worker:
         self.kernels: list[FakeKernel] = []
         self.poison: set[str] = set()
         self.metrics = metrics
-        self.agent = Aggregate(config, self._kernel, lambda: self.consumer, self.broker.send, metrics, self.clock)
+        self.agent = Aggregate(
+            config, self._kernel, lambda: self.consumer, self.broker.send, metrics, "today", self.clock
+        )
         self.consumer.reader = self.agent
 
     def _kernel(self, number: int) -> FakeKernel:
@@ -164,7 +178,32 @@ class Worker:
 
     async def assign(self, *numbers: int) -> None:
         self.agent.assigned(set(numbers))
-        await self.consumer.rewind([TP(topic, number) for topic in NAMES.events for number in numbers])
+        for number in numbers:
+            self.consumer.ends[TP(NAMES.state, number)] = len(self.marks(number))
+        await self.consumer.rewind([TP(topic, n) for topic in (*NAMES.events, NAMES.state) for n in numbers])
+        for number in numbers:
+            await self.read_last_mark(number)
+
+    async def read_last_mark(self, number: int) -> None:
+        """What the state log's last fetch brings."""
+        tp, marks = TP(NAMES.state, number), self.marks(number)
+        if marks:
+            self.consumer.ends[tp] = len(marks)
+            epoch = self.consumer.epochs[tp]
+            await self.agent.take(chunk(tp, len(marks) - 1, [marks[-1].encode()], epoch))
+
+    def marks(self, number: int = 0) -> list[Mark]:
+        """What the state log holds of a partition."""
+        return [Mark.decode(r.value) for r in self.broker.to(NAMES.state) if r.partition == number]
+
+    def published_before(self, done: Offsets, reached: Offsets, edition: str = "today", owner: str = "other") -> None:
+        """Another worker's last mark of partition 0."""
+        mark = Mark(edition, owner, done, reached)
+        self.broker.records.append(Record(NAMES.state, b"0", mark.encode(), partition=0))
+
+    def partials(self) -> list[Offsets]:
+        """What the published partials were made from."""
+        return [Partial.decode(record.value or b"").as_of for record in self.broker.to(NAMES.partials)]
 
     def counted(self, name: str) -> float:
         family = getattr(self.metrics, name)
@@ -189,7 +228,7 @@ async def test_events_are_folded_in_order_and_their_partials_committed_after_the
     await worker.agent.flush()
     (record,) = worker.broker.to(NAMES.partials)
     assert record.key == b"orders_placed"
-    assert Partial.decode(record.value or b"").as_of == (3000, 0, 0)
+    assert worker.partials() == [(3000, 0, 0)]
     assert worker.consumer.committed[TP(ORDERS, 0)] == 3000
     assert worker.counted("events") == 3000
 
@@ -205,10 +244,10 @@ async def test_nothing_is_committed_while_results_cannot_be_published_and_nothin
     assert worker.counted("publish_failures") == 2
     worker.broker.down = False
     await worker.agent.flush()
-    assert [Partial.decode(r.value or b"").as_of for r in worker.broker.records] == [(1, 0, 0)]
+    assert worker.partials() == [(1, 0, 0)]
     assert worker.consumer.committed[TP(ORDERS, 0)] == 1
     await worker.agent.flush()
-    assert [Partial.decode(r.value or b"").as_of for r in worker.broker.records] == [(1, 0, 0), (2, 0, 0)]
+    assert worker.partials() == [(1, 0, 0), (2, 0, 0)]
     assert worker.consumer.committed[TP(ORDERS, 0)] == 2
 
 
@@ -268,45 +307,138 @@ async def test_kept_partitions_keep_their_kernel_and_lost_ones_do_not(worker: Wo
     assert len(worker.kernels) == 3
 
 
-async def test_a_rebuilt_kernel_says_nothing_until_it_has_passed_what_was_published(
-    config: Config, metrics: Metrics
-) -> None:
-    consumer = FakeConsumer()
-    consumer.committed = {TP(ORDERS, 0): 4, TP(DELIVERIES, 0): 2}
-    consumer.ends = {TP(ORDERS, 0): 5, TP(DELIVERIES, 0): 2, TP(SUPPORT, 0): 0}
-    worker = Worker(config, metrics, consumer)
-    await worker.assign(0)
-    await worker.agent.take(chunk(TP(ORDERS, 0), 0, [placed(0), b"{", placed(2)]))
-    await worker.agent.flush()
-    assert worker.broker.records == []
-    assert worker.kernels[0].drains == 1, "what was published before is let go"
-    await worker.agent.take(chunk(TP(ORDERS, 0), 3, [placed(3), b"{"]))
-    await worker.agent.flush()
-    assert worker.kernels[0].drains == 1, "what is new is kept while another topic is behind"
-    assert worker.broker.to(NAMES.partials) == []
-    assert [dict(r.headers)["source_offset"] for r in worker.broker.to(NAMES.dlq(ORDERS))] == [b"4"]
-    assert consumer.commits == []
-    dispatched = [event("delivery.dispatched", T0 + n, f"O-{n}", delivery_id="D") for n in range(2)]
-    await worker.agent.take(chunk(TP(DELIVERIES, 0), 0, dispatched))
-    await worker.agent.flush()
-    (partial,) = worker.broker.to(NAMES.partials)
-    assert Partial.decode(partial.value or b"").as_of == (5, 2, 0)
-    assert consumer.committed == {TP(ORDERS, 0): 5, TP(DELIVERIES, 0): 2}
-    assert worker.counted("events") == 1
-    assert worker.counted("rebuilt") == 6
+def dispatched(number: int) -> BusinessEvent:
+    return event("delivery.dispatched", T0 + number, f"O-{number}", delivery_id="D")
 
 
-async def test_a_topic_made_again_under_an_old_group_is_published_from_its_beginning(
-    config: Config, metrics: Metrics
-) -> None:
-    consumer = FakeConsumer()
-    consumer.committed = {TP(ORDERS, 0): 1000}
-    consumer.ends = {TP(topic, 0): 1 if topic == ORDERS else 0 for topic in NAMES.events}
-    worker = Worker(config, metrics, consumer)
+async def test_a_mark_goes_before_what_is_published_and_another_says_when_it_is_done(worker: Worker) -> None:
     await worker.assign(0)
     await worker.agent.take(chunk(TP(ORDERS, 0), 0, [placed(0)]))
     await worker.agent.flush()
-    assert len(worker.broker.to(NAMES.partials)) == 1
+    assert [record.topic for record in worker.broker.records] == [NAMES.state, NAMES.partials]
+    await worker.agent.take(chunk(TP(DELIVERIES, 0), 0, [dispatched(0)]))
+    await worker.agent.flush()
+    await worker.agent.flush()
+    await worker.agent.flush()
+    spans = [(mark.done, mark.reached) for mark in worker.marks()]
+    assert spans == [((0, 0, 0), (1, 0, 0)), ((1, 0, 0), (1, 1, 0)), ((1, 1, 0), (1, 1, 0))]
+
+
+async def test_a_rebuilt_kernel_stops_where_was_published_and_tells_nothing_again(worker: Worker) -> None:
+    orders, deliveries = TP(ORDERS, 0), TP(DELIVERIES, 0)
+    worker.consumer.ends = {orders: 5, deliveries: 2, TP(SUPPORT, 0): 0}
+    worker.published_before((4, 2, 0), (4, 2, 0))
+    await worker.assign(0)
+    await worker.agent.take(chunk(orders, 0, [placed(0), b"{", placed(2), placed(3), b"{"]))
+    assert worker.kernels[0].seen == [(0, offset) for offset in range(4)]
+    assert worker.consumer.paused == {orders}
+    await worker.agent.flush()
+    assert worker.partials() == []
+    await worker.agent.take(chunk(deliveries, 0, [dispatched(0), dispatched(1)]))
+    assert worker.consumer.paused == set()
+    assert orders in worker.consumer.rewound[-1]
+    await worker.agent.flush()
+    assert worker.partials() == [(4, 2, 0)]
+    assert worker.broker.to(NAMES.dlq(ORDERS)) == []
+    await worker.agent.take(chunk(orders, 4, [b"{"], epoch=worker.consumer.epochs[orders]))
+    await worker.agent.flush()
+    assert worker.partials() == [(4, 2, 0), (5, 2, 0)]
+    assert [dict(r.headers)["source_offset"] for r in worker.broker.to(NAMES.dlq(ORDERS))] == [b"4"]
+    assert worker.consumer.committed == {orders: 5, deliveries: 2}
+    assert (worker.counted("events"), worker.counted("rebuilt")) == (1, 6)
+
+
+async def test_what_may_not_have_been_published_is_published_from_the_same_point(worker: Worker) -> None:
+    orders, deliveries = TP(ORDERS, 0), TP(DELIVERIES, 0)
+    worker.published_before((2, 1, 0), (4, 3, 0))
+    await worker.assign(0)
+    await worker.agent.take(chunk(orders, 0, [placed(n) for n in range(9)]))
+    await worker.agent.take(chunk(deliveries, 0, [dispatched(n) for n in range(9)]))
+    assert worker.kernels[0].ends == [2, 1, 0], "the kernel waits at the first point"
+    await worker.agent.take(chunk(orders, 2, [placed(n) for n in range(2, 9)], epoch=worker.consumer.epochs[orders]))
+    await worker.agent.flush()
+    assert worker.partials() == []
+    epoch = worker.consumer.epochs[deliveries]
+    await worker.agent.take(chunk(deliveries, 1, [dispatched(n) for n in range(1, 9)], epoch=epoch))
+    assert worker.kernels[0].ends == [4, 3, 0], "and at the second"
+    marks = len(worker.marks())
+    await worker.agent.flush()
+    assert worker.partials() == [(4, 3, 0)]
+    assert len(worker.marks()) == marks, "its mark is in the log already"
+    await worker.agent.flush()
+    assert (worker.marks()[-1].done, worker.marks()[-1].reached) == ((4, 3, 0), (4, 3, 0))
+
+
+async def test_nothing_is_folded_before_the_last_mark_is_known(worker: Worker) -> None:
+    worker.published_before((2, 0, 0), (2, 0, 0))
+    worker.agent.assigned({0})
+    worker.consumer.ends[TP(NAMES.state, 0)] = 1
+    await worker.consumer.rewind([TP(topic, 0) for topic in (*NAMES.events, NAMES.state)])
+    await worker.agent.take(chunk(TP(ORDERS, 0), 0, [placed(0), placed(1), placed(2)]))
+    await worker.agent.flush()
+    assert worker.kernels[0].seen == []
+    assert worker.consumer.paused == {TP(ORDERS, 0)}
+    await worker.read_last_mark(0)
+    assert worker.consumer.paused == set()
+    assert worker.consumer.rewound[-1] == {TP(ORDERS, 0)}
+
+
+async def test_other_definitions_publish_everything_again(worker: Worker) -> None:
+    orders = TP(ORDERS, 0)
+    worker.published_before((3, 0, 0), (4, 0, 0), edition="yesterday")
+    await worker.assign(0)
+    await worker.agent.take(chunk(orders, 0, [placed(0)]))
+    await worker.agent.flush()
+    await worker.agent.take(chunk(orders, 1, [placed(n) for n in range(1, 9)]))
+    await worker.agent.flush()
+    await worker.agent.take(chunk(orders, 3, [placed(n) for n in range(3, 9)], epoch=worker.consumer.epochs[orders]))
+    await worker.agent.flush()
+    assert worker.partials() == [(1, 0, 0), (3, 0, 0), (4, 0, 0)]
+
+
+async def test_a_kept_kernel_is_rebuilt_when_another_worker_has_published(worker: Worker) -> None:
+    orders = TP(ORDERS, 0)
+    await worker.assign(0)
+    await worker.agent.take(chunk(orders, 0, [placed(0)]))
+    await worker.agent.flush()
+    await worker.assign(0)
+    assert len(worker.kernels) == 1
+    assert worker.agent.wanted(orders) == 1
+    worker.published_before((1, 0, 0), (2, 0, 0))
+    await worker.assign(0)
+    assert len(worker.kernels) == 2
+    assert worker.agent.wanted(orders) == 0
+
+
+async def test_nothing_is_published_between_giving_partitions_back_and_getting_them_again(worker: Worker) -> None:
+    await worker.assign(0)
+    worker.agent.revoked()
+    await worker.agent.take(chunk(TP(ORDERS, 0), 0, [placed(0)]))
+    await worker.agent.flush()
+    assert worker.broker.records == []
+    await worker.assign(0)
+    await worker.agent.flush()
+    assert worker.partials() == [(1, 0, 0)]
+
+
+async def test_another_workers_mark_while_we_publish_makes_us_build_anew(worker: Worker) -> None:
+    await worker.assign(0)
+    await worker.agent.take(chunk(TP(ORDERS, 0), 0, [placed(0)]))
+    await worker.agent.flush()
+    await worker.read_last_mark(0)
+    assert len(worker.kernels) == 1, "our own mark is no news"
+    worker.published_before((0, 0, 0), (5, 0, 0), owner="a zombie")
+    await worker.read_last_mark(0)
+    assert len(worker.kernels) == 2
+
+
+async def test_a_topic_made_again_under_an_old_mark_is_published_from_its_beginning(worker: Worker) -> None:
+    worker.published_before((1000, 0, 0), (1000, 0, 0))
+    worker.consumer.ends = {TP(topic, 0): 1 if topic == ORDERS else 0 for topic in NAMES.events}
+    await worker.assign(0)
+    await worker.agent.take(chunk(TP(ORDERS, 0), 0, [placed(0)]))
+    await worker.agent.flush()
+    assert worker.partials() == [(1, 0, 0)]
     assert worker.counted("events") == 1
 
 
@@ -379,7 +511,7 @@ async def test_a_partition_that_was_not_placed_is_placed_after_a_while(worker: W
     assert worker.consumer.rewound == []
     worker.clock.now += 60
     await worker.agent.flush()
-    assert worker.consumer.rewound == [{TP(topic, 0) for topic in NAMES.events}]
+    assert worker.consumer.rewound == [{TP(topic, 0) for topic in (*NAMES.events, NAMES.state)}]
 
 
 async def test_a_partial_without_news_is_not_repeated(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
