@@ -50,8 +50,8 @@ LAST_FLUSH_WITHIN = 4.0
 """Seconds to publish what is left when partitions are revoked; within the group's rebalance timeout."""
 STOPPED_WITHIN = 15.0
 COLLECT_EVERY = 50_000
-"""Objects made between two garbage collections. A chunk's events hold no cycles: to walk them again and again, as
-Python's default would, took up to half of the worker's time."""
+"""Objects made between two garbage collections. A chunk's events hold no cycles: to walk them again and
+again, as Python's default would, took up to half of the worker's time."""
 
 
 class WorkerError(DaybookError):
@@ -63,13 +63,14 @@ class Reader:
 
     def __init__(self, aggregate: Aggregate, detect: Detect, edition: str) -> None:
         self._aggregate, self._detect = aggregate, detect
-        self.topics = frozenset((*aggregate.topics, detect.topic))
+        self.topics = frozenset((*aggregate.topics, aggregate.state_topic, detect.topic))
         self.edition = edition
 
     def assigned(self, tps: set[TP]) -> None:
         by_topic = {topic: {tp.partition for tp in tps if tp.topic == topic} for topic in self.topics}
         # The assignor keeps them together; a partition that misses a topic could not tell how far time is.
-        sources = set.intersection(*(by_topic[topic] for topic in self._aggregate.topics))
+        together = (*self._aggregate.topics, self._aggregate.state_topic)
+        sources = set.intersection(*(by_topic[topic] for topic in together))
         self._aggregate.assigned(sources)
         self._detect.assigned(by_topic[self._detect.topic])
         log.info("partitions assigned", sources=sorted(sources), partials=sorted(by_topic[self._detect.topic]))
@@ -126,9 +127,11 @@ class DaybookApp(faust.App):
         try:
             async with asyncio.timeout(LAST_FLUSH_WITHIN):
                 await self.aggregate.flush()
+                await self.aggregate.flush()  # the mark that says it is done
                 await self.detect.refresh()
         except TimeoutError:
             log.warning("not everything was published in time; the next owner of the partitions will")
+        self.aggregate.revoked()
 
 
 def create_app(config: Config, registry: CollectorRegistry | None = None) -> DaybookApp:
@@ -165,7 +168,9 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
     app.metrics = Metrics(registry or CollectorRegistry(), config.kpis, _version())
 
     async def send(record: Record) -> Awaitable[object]:
-        return await app.producer.send(record.topic, record.key, record.value, None, None, list(record.headers))
+        return await app.producer.send(
+            record.topic, record.key, record.value, record.partition, None, list(record.headers)
+        )
 
     def consumer() -> Consumer:
         return cast(Consumer, app.consumer)
@@ -176,16 +181,16 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
     def book() -> SeriesBook:
         return SeriesBook(definitions, config.kafka.partitions)
 
-    app.aggregate = Aggregate(config, kernel, consumer, send, app.metrics)
-    app.detect = Detect(config, book, consumer, send, app.metrics)
     edition = blake2b(msgspec.msgpack.encode(definitions), digest_size=8).hexdigest()
+    app.aggregate = Aggregate(config, kernel, consumer, send, app.metrics, edition)
+    app.detect = Detect(config, book, consumer, send, app.metrics)
     app.reader = Reader(app.aggregate, app.detect, edition)
     _register(app)
     return app
 
 
 def _register(app: DaybookApp) -> None:
-    @app.agent(chunk_topic(app, app.aggregate.topics), name="aggregate", concurrency=1)
+    @app.agent(chunk_topic(app, (*app.aggregate.topics, app.aggregate.state_topic)), name="aggregate", concurrency=1)
     async def aggregate(stream: Any) -> None:
         async for chunk in stream:
             await app.aggregate.take(chunk)

@@ -10,12 +10,13 @@ Headers = tuple[tuple[str, bytes], ...]
 
 
 class Record(NamedTuple):
-    """What is to be produced; the partition follows from the key."""
+    """What is to be produced; the partition follows from the key where none is given."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    partition: int | None = None
 
 
 Send = Callable[[Record], Awaitable[Awaitable[object]]]

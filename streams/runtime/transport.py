@@ -49,13 +49,18 @@ partition whose chunk has just been taken waits this long behind the idle ones, 
 a stall."""
 
 
+LAST_BATCH = -1
+"""Where a reader that needs only the newest record wants to begin: with the log's last batch."""
+
+
 class Position(NamedTuple):
-    """Where a partition is read on (``offset``), since which seek (``epoch``), and what the group has
-    committed for it (0: nothing)."""
+    """Where a partition is read on (``offset``), since which seek (``epoch``), what the group has committed
+    for it (0: nothing), and about where its log ends (``end``, exact where the log is empty)."""
 
     offset: int
     epoch: int
     committed: int
+    end: int
 
 
 class Reader(Protocol):
@@ -69,7 +74,7 @@ class Reader(Protocol):
         """These partitions of the chunked topics are this worker's from now on, and no others."""
 
     def wanted(self, tp: TP) -> int | None:
-        """The offset to read on from; ``None``: from the beginning."""
+        """The offset to read on from, or :data:`LAST_BATCH`; ``None``: from the beginning."""
 
     def placed(self, positions: Mapping[TP, Position]) -> None:
         """The partitions are read on from there. An offset above the wanted one: the log begins there now."""
@@ -121,18 +126,22 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         """Seek to the ``wanted`` offsets, or to the log's beginning where that is later or none is wanted."""
         consumer = self._ensure_consumer()
         tps = [TopicPartition(*tp) for tp in wanted]
-        begins, committed = await asyncio.gather(
-            consumer.beginning_offsets(tps), consumer._coordinator.fetch_committed_offsets(tps)
+        begins, ends, committed = await asyncio.gather(
+            consumer.beginning_offsets(tps),
+            # The embedded broker gives the first offset of the last batch plus one.
+            consumer.end_offsets(tps),
+            consumer._coordinator.fetch_committed_offsets(tps),
         )
         positions = {}
         for tp, (ours, offset) in zip(tps, wanted.items(), strict=True):
-            start = max(offset or 0, begins[tp])
+            start = max(ends[tp] - 1 if offset == LAST_BATCH else offset or 0, begins[tp])
             consumer.seek(tp, start)
             self._epochs[tp] += 1
             note = committed.get(tp)
             # The embedded broker keeps no metadata: there, any edition is taken for ours.
             known = note is not None and note.metadata in ("", self.consumer.edition)
-            positions[ours] = Position(start, self._epochs[tp], max(note.offset, 0) if known else 0)
+            done = max(note.offset, 0) if known else 0
+            positions[ours] = Position(start, self._epochs[tp], done, ends[tp])
         return positions
 
     async def seek_stock(self, tps: Iterable[TP]) -> Mapping[TP, int]:
@@ -159,6 +168,10 @@ class Consumer(stock.Consumer):
 
     _thread: ConsumerThread
     logger = _FAUST_LOGGER
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._seeking = asyncio.Lock()
+        super().__init__(*args, **kwargs)
 
     @property
     def reader(self) -> Reader | None:
@@ -208,13 +221,14 @@ class Consumer(stock.Consumer):
     async def rewind(self, tps: Iterable[TP]) -> dict[TP, int]:
         """Read chunked partitions on from where the reader wants to; the offsets they are read from."""
         reader = self.reader
-        wanted = {tp: reader.wanted(tp) for tp in tps} if reader is not None else {}
-        if reader is None or not wanted:
+        if reader is None:
             return {}
-        positions = await self._thread.call_thread(self._thread.place, wanted)
-        for tp, position in positions.items():
-            self._read_offset[tp] = position.offset or None
-        reader.placed(positions)
+        async with self._seeking:  # what is placed answers what was wanted last
+            wanted = {tp: reader.wanted(tp) for tp in tps}
+            positions = await self._thread.call_thread(self._thread.place, wanted) if wanted else {}
+            for tp, position in positions.items():
+                self._read_offset[tp] = position.offset or None
+            reader.placed(positions)
         return {tp: position.offset for tp, position in positions.items()}
 
     async def commit_published(self, offsets: Mapping[TP, int]) -> bool:

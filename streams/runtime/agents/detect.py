@@ -68,6 +68,9 @@ class SeriesPartition:
         """Dead letters not yet acknowledged."""
         self.due = False
         """Whether the book may have final values that were not asked for."""
+        self.asked = False
+        """Whether its position was asked of this object: a seek under way may have been for the one
+        before."""
         self.placed_at = now
 
     @property
@@ -75,10 +78,14 @@ class SeriesPartition:
         """Whether what it knows is older than what was told."""
         return self.next is None or self.next < self.published
 
-    def before(self, offset: int) -> None:
-        """The partial at ``offset`` comes next: what follows from those before it may have been told
-        already."""
-        if self.rebuilding and offset >= self.published:
+    def passed(self, offset: int) -> None:
+        """Everything below ``offset`` has been applied.
+
+        What follows from it was told before as long as that was published. It is let go after each partial:
+        so a value's revision is never lower than the one it was told with, whatever was told of together
+        then.
+        """
+        if offset <= self.published:
             self.book.advance()
         self.next = offset
 
@@ -123,12 +130,15 @@ class Detect:
     def wanted(self, tp: TP) -> int | None:
         """The offset to read on from; None for the beginning."""
         partition = self._partitions.get(tp.partition)
-        return None if partition is None else partition.next
+        if partition is None:
+            return None
+        partition.asked = True
+        return partition.next
 
     def placed(self, tp: TP, position: Position) -> None:
         """The partition is read on from there."""
         partition = self._partitions.get(tp.partition)
-        if partition is None:
+        if partition is None or not partition.asked:
             return
         partition.epoch = position.epoch
         partition.next = max(position.offset, partition.next or 0)
@@ -153,15 +163,14 @@ class Detect:
         for place, offset in enumerate(chunk.offsets.tolist()):
             if offset < partition.next:
                 continue
-            partition.before(offset)
             cells += self._apply(partition, chunk, place)
-            partition.before(offset + 1)
+            partition.passed(offset + 1)
             if cells >= BREATHE_EVERY:
                 cells = 0
                 await asyncio.sleep(0)
                 if self._partitions.get(partition.number) is not partition or partition.epoch != chunk.epoch:
                     return
-        partition.before(max(partition.next, chunk.end))
+        partition.next = max(partition.next, chunk.end)
 
     def _apply(self, partition: SeriesPartition, chunk: Chunk, place: int) -> int:
         """Apply one partial; how much work it was, in cells."""

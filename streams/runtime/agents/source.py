@@ -14,6 +14,7 @@ from streams.events.types import BusinessEvent
 from streams.kpis.kernel import Outcome
 from streams.kpis.partials import Partial
 from streams.kpis.watermark import FAMILIES
+from streams.runtime.agents.marks import Mark, Offsets
 from streams.runtime.agents.pieces import pieces
 from streams.runtime.agents.poison import Failure, Poison
 from streams.runtime.chunks import Chunk
@@ -25,8 +26,8 @@ from streams.runtime.transport import Position
 I64 = npt.NDArray[np.int64]
 
 SLICE_SECONDS = 0.04
-"""How long events are decoded and folded before others get a turn. Shorter turns cost more than they give: a call has
-about a millisecond of its own, whatever the number of events."""
+"""How long events are decoded and folded before others get a turn. Shorter turns cost more than they give: a
+call has about a millisecond of its own, whatever the number of events."""
 SMALLEST_SLICE, FIRST_SLICE, LARGEST_SLICE = 1_000, 2_000, 10_000
 
 
@@ -45,9 +46,10 @@ class KernelLike(Protocol):
 class SourcePartition:
     """orders-p, deliveries-p and support-p.
 
-    ``next`` are the offsets to read on from, ``None`` until placed. What is below ``published`` has been
-    published, by this worker or by another one before; reading it again rebuilds state and tells nobody
-    anything.
+    ``next`` are the offsets to read on from, ``None`` until placed. A new kernel is first rebuilt: it reads
+    to each of ``stops`` in turn, no topic further than there (see :mod:`streams.runtime.agents.marks`), and
+    tells nobody what was told before. ``stops`` is ``None`` until the mark of the last publication is known,
+    and empty when it is through.
     """
 
     def __init__(
@@ -62,13 +64,29 @@ class SourcePartition:
     ) -> None:
         self.number, self.topics, self.kernel, self.poison = number, tuple(topics), kernel, poison
         self.next: list[int | None] = [None] * len(FAMILIES)
-        self.published = [0] * len(FAMILIES)
+        self.stops: list[Offsets] | None = None
+        self.held: set[int] = set()
+        """Topics that wait for the others, and are not fetched meanwhile."""
+        self.confirmed = False
+        """Whether the last mark in the log is one we know of: nothing is published before that is certain."""
+        self.contradicted = False
+        """Whether another worker has published what this kernel knows nothing of."""
+        self.asked: set[str] = set()
+        """Topics whose positions were asked of this object: a seek under way may have been for the one
+        before."""
+        self.state_epoch = 0
+        self.mark: Mark | None = None
+        """To be written before what was drained."""
         self.letters: list[Record] = []
         """Dead letters not yet acknowledged."""
         self.partials: list[Record] = []
         """Partials not yet acknowledged; see :meth:`settle`."""
         self.begun = clock()
-        self._drained: tuple[int, ...] | None = None
+        self._known: Mark | None = None
+        self._loud = False
+        self._done: Offsets = (0, 0, 0)
+        self._told_up_to: Offsets = (0, 0, 0)
+        self._drained: Offsets | None = None
         self._told: dict[str, tuple[int | None, bool]] = {}
         self._epochs = [0] * len(FAMILIES)
         self._decoders = decoders
@@ -83,45 +101,54 @@ class SourcePartition:
         """Read a topic on from there. False where records were lost: the log begins later than was wanted."""
         wanted = self.next[family]
         self._epochs[family] = position.epoch
-        self.published[family] = max(self.published[family], position.committed)
         self.next[family] = max(position.offset, wanted or 0)
         return wanted is None or position.offset <= wanted
 
+    def learn(self, mark: Mark | None, edition: str) -> bool:
+        """The last mark in the log is this one. False where it contradicts what the kernel was made of:
+        another worker has published meanwhile."""
+        if self.stops is None:
+            self.stops = [] if mark is None else sorted({mark.done, mark.reached})
+            if mark is not None:
+                self._loud = mark.edition != edition
+                self._done, self._told_up_to = mark.done, mark.reached
+            self._known = mark
+        elif mark not in (self._known, self.mark):
+            return False
+        self.confirmed = True
+        return True
+
     def ends_at(self, family: int, end: int) -> None:
-        """The topic's log ends there. Where more was published, the topic was deleted and made again while
-        its group was not: then nothing of it was."""
-        if end < self.published[family]:
-            self.published[family] = 0
+        """The topic's log ends there. Where more was published, the topic was deleted and made again, or has
+        lost its end: what was published of it is nothing to wait for."""
+        if self.stops and end < self.stops[-1][family]:
+            self.stops = []
+            self._done = self._told_up_to = (0, 0, 0)
 
     def expects(self, family: int, chunk: Chunk) -> bool:
         """Whether the chunk was fetched since the last seek, so that it follows what has been read."""
         return self._epochs[family] == chunk.epoch
 
-    @property
-    def rebuilding(self) -> bool:
-        """Whether any topic is behind what has been published: publishing now would take back what was
-        said."""
-        return any(at is None or at < done for at, done in zip(self.next, self.published, strict=True))
+    def waits(self, family: int) -> bool:
+        """Whether a topic has come as far as it may before the others have."""
+        limit = self._limit(family)
+        return limit is not None and (self.next[family] or 0) >= limit
 
-    @property
-    def rereading(self) -> bool:
-        """Whether something was published, and nothing beyond it has been read."""
-        return any(self.published) and all(
-            at is None or at <= done for at, done in zip(self.next, self.published, strict=True)
-        )
+    def _limit(self, family: int) -> int | None:
+        if self.stops is None:
+            return 0
+        return self.stops[0][family] if self.stops else None
 
     # -- events in ----------------------------------------------------------------------------------------------
 
     def slices(self, family: int, chunk: Chunk) -> Iterator[tuple[int, int]]:
         """The parts to fold one after the other, as places in the chunk; what has been read already is left
-        out."""
-        offsets = chunk.offsets
+        out, and what is beyond the next stop."""
+        offsets, limit = chunk.offsets, self._limit(family)
         at = int(np.searchsorted(offsets, self.next[family] or 0))
-        new = int(np.searchsorted(offsets, self.published[family]))
-        while at < len(chunk):
-            stop = min(at + self._slice, len(chunk))
-            if at < new < stop:
-                stop = new
+        last = len(chunk) if limit is None else int(np.searchsorted(offsets, limit))
+        while at < last:
+            stop = min(at + self._slice, last)
             if self.poison.suspected(family, int(offsets[at]), int(offsets[stop - 1])):
                 stop = at + 1
             yield at, stop
@@ -143,16 +170,19 @@ class SourcePartition:
         self._adapt(stop - start, time.perf_counter() - began)
         self.next[family] = last + 1
         self._heard[family] = self._clock()
-        if first < self.published[family]:
+        if first < self._told_up_to[family]:
             self._metrics.rebuilt.inc(stop - start)
-            return
-        self._count(family, stop - start, outcome)
-        for place, rejection in (*rejected, *outcome.rejected):
-            self.set_aside(family, chunk, start + place, rejection)
+        else:
+            self._count(family, stop - start, outcome)
+        if last >= self._done[family]:
+            for place, rejection in (*rejected, *outcome.rejected):
+                self.set_aside(family, chunk, start + place, rejection)
 
     def finish(self, family: int, chunk: Chunk) -> None:
-        """The chunk has been folded; it may end with offsets that hold no record."""
-        self.next[family] = max(self.next[family] or 0, chunk.end)
+        """What may be folded of the chunk has been; it may end with offsets that hold no record."""
+        limit = self._limit(family)
+        end = chunk.end if limit is None else min(chunk.end, limit)
+        self.next[family] = max(self.next[family] or 0, end)
 
     def set_aside(self, family: int, chunk: Chunk, place: int, rejection: Rejection, attempts: int = 1) -> None:
         """Make a dead letter of a record."""
@@ -172,7 +202,8 @@ class SourcePartition:
                 self.ends_at(family, end)
                 if at >= end and now - self._heard[family] >= idle_after:
                     silent.add(family)
-        self.kernel.set_idle(silent)
+        if self.stops == []:
+            self.kernel.set_idle(silent)
 
     def _adapt(self, events: int, took: float) -> None:
         self._metrics.kernel.observe(took)
@@ -193,26 +224,61 @@ class SourcePartition:
 
     # -- results out --------------------------------------------------------------------------------------------
 
-    def drain(self, topic: str, pane_ms: int) -> None:
-        """Take what has changed out of the kernel, as partials for ``topic``.
+    def pass_stops(self, topic: str, pane_ms: int) -> bool:
+        """Go on where all topics have come to a stop. Whether one was passed.
 
-        What was published before is let go. Until all three topics have come as far as that, nothing is
-        taken: the kernel keeps it. A partial that says nothing new of a KPI, in panes, is left out.
+        Up to ``done`` everything was published, and is let go; what was made of the rest may have been, and
+        is published again: the same, for it is made at the same point. Under other KPI definitions all of it
+        is published.
         """
-        if self.rereading and self.rebuilding:
-            self.kernel.drain()
-        elif not self.rebuilding:
-            self._drained = tuple(at or 0 for at in self.next)
-            for partial in self.kernel.drain():
-                news = None if partial.watermark is None else partial.watermark // pane_ms, partial.idle
-                if partial.cells or self._told.get(partial.kpi) != news:
-                    self._told[partial.kpi] = news
-                    key = partial.kpi.encode()
-                    self.partials += [Record(topic, key, piece.encode()) for piece in pieces(partial)]
+        passed = False
+        while self.stops and all(self.waits(family) for family in range(len(FAMILIES))):
+            stop = self.stops.pop(0)
+            if self._loud or stop != self._done:
+                self._take(topic, pane_ms)
+                self._drained = stop
+            else:
+                self.kernel.drain()
+            passed = True
+        return passed
 
-    def settle(self) -> tuple[int, ...] | None:
+    def drain(self, topic: str, pane_ms: int, edition: str, owner: str) -> None:
+        """Take what has changed out of the kernel, as partials for ``topic``, with the mark that goes before
+        them."""
+        if self.stops is None or None in self.next:
+            return
+        if self.stops:
+            # Let go of what was published, while it is certain that all of it was: memory is bounded by that.
+            behind = all((at or 0) <= done for at, done in zip(self.next, self._done, strict=True))
+            if behind and self._loud:
+                self._take(topic, pane_ms)
+            elif behind:
+                self.kernel.drain()
+            return
+        reached = self.next[0] or 0, self.next[1] or 0, self.next[2] or 0
+        self._take(topic, pane_ms)
+        if reached != self._done:
+            self.mark, self._drained = Mark(edition, owner, self._done, reached), reached
+        elif self._known is not None and self._known.done != self._known.reached:
+            self.mark = Mark(edition, owner, reached, reached)
+
+    def marked(self) -> None:
+        """The mark is acknowledged."""
+        if self.mark is not None:
+            self._known, self.mark = self.mark, None
+
+    def settle(self) -> Offsets | None:
         """What was drained is acknowledged: the offsets it was made from, None where nothing was drained."""
         reached, self._drained = self._drained, None
         if reached is not None:
-            self.published = [max(new, old) for new, old in zip(reached, self.published, strict=True)]
+            self._done = reached
         return reached
+
+    def _take(self, topic: str, pane_ms: int) -> None:
+        """A partial that says nothing new of a KPI, in panes, is left out."""
+        for partial in self.kernel.drain():
+            news = None if partial.watermark is None else partial.watermark // pane_ms, partial.idle
+            if partial.cells or self._told.get(partial.kpi) != news:
+                self._told[partial.kpi] = news
+                key = partial.kpi.encode()
+                self.partials += [Record(topic, key, piece.encode()) for piece in pieces(partial)]
