@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from streams.runtime.producer import send_heartbeats
 from streams.runtime.reader import consumer
 from streams.runtime.topics import TopicNames, create_topics
 from tests.integration.conftest import free_port
+from tests.support.lives import lives
 from tests.support.oracle import Key
 from tests.support.oracle import told as not_empty
 from tests.support.pipeline import Pipeline
@@ -119,42 +119,6 @@ def start(config: Config, tmp_path: Path) -> Iterator[Start]:
             process.kill()
 
 
-def history(orders: int, seed: int = 1) -> list[BusinessEvent]:
-    """Lives of orders over half a day, in the order of their times; some events are sent twice."""
-    rng = random.Random(seed)
-    events: list[tuple[int, BusinessEvent]] = []
-    for number in range(orders):
-        order, at = f"O-{seed}-{number}", T0 + rng.randrange(12 * HOUR)
-
-        def add(kind: str, after: int, order: str = order, **data: object) -> None:
-            nonlocal at
-            at += rng.randrange(1, after)
-            timed = (at, event(kind, at, order, **data))
-            events.extend([timed] * (2 if rng.random() < 0.02 else 1))
-
-        add(
-            "order.placed",
-            MINUTE,
-            region=rng.choice(["north", "south", "west"]),
-            channel=rng.choice(["web", "app"]),
-            amount=rng.randrange(100, 100_000),
-            promised_at=at + rng.randrange(6 * HOUR),
-        )
-        add(rng.choice(["order.paid", "order.paid", "order.payment_failed"]), HOUR, method=rng.choice(["card", "bank"]))
-        add("order.packed", HOUR, warehouse=rng.choice(["w1", "w2"]))
-        add("delivery.dispatched", HOUR, delivery_id=f"D-{order}", order_id=order, carrier=rng.choice(["ups", "dax"]))
-        if rng.random() < 0.9:
-            add("delivery.delivered", 6 * HOUR, delivery_id=f"D-{order}")
-        if rng.random() < 0.3:
-            ticket = f"T-{order}"
-            add("ticket.opened", HOUR, ticket_id=ticket, order_id=order, topic=rng.choice(["late", "broken"]))
-            add("ticket.replied", HOUR, ticket_id=ticket, by=rng.choice(["agent", "bot"]))
-            add("ticket.resolved", HOUR, ticket_id=ticket)
-            if rng.random() < 0.5:
-                add("ticket.rated", HOUR, ticket_id=ticket, score=rng.randint(1, 5))
-    return [one for _, one in sorted(events, key=lambda timed: timed[0])]
-
-
 END = T0 + 3 * DAY
 
 
@@ -181,16 +145,22 @@ class Told:
     """Reads the KPI topic as it grows."""
 
     def __init__(self, config: Config) -> None:
-        self._consumer = consumer(config)
+        self._config, self._consumer = config, consumer(config)
         self.history: list[KpiValue] = []
         topic = TopicNames(config.namespace).kpis
-        partitions = [TopicPartition(topic, n) for n in range(config.kafka.partitions)]
-        self._consumer.assign(partitions)
+        self._partitions = [TopicPartition(topic, n) for n in range(config.kafka.partitions)]
+        self._consumer.assign(self._partitions)
         self._consumer.seek_to_beginning()
 
     def read(self) -> None:
         for records in self._consumer.poll(200).values():
             self.history += [KpiValue.decode(record.value) for record in records]
+
+    def catch_up(self) -> None:
+        """Read everything that is there now."""
+        ranges = offset_ranges(self._config, self._partitions)
+        while any(self._consumer.position(tp) < end for tp, (_, end) in ranges.items()):
+            self.read()
 
     @property
     def finals(self) -> list[KpiValue]:
@@ -206,7 +176,8 @@ class Told:
         return {key: (value.value, value.parts) for key, value in best.items()}
 
     def until(self, wanted: dict[Key, tuple[float | None, tuple[int, ...]]]) -> None:
-        """Read until exactly the wanted values are known; a grain told as empty and one never told of are the same."""
+        """Read until exactly the wanted values are known; a grain told as empty and one never told of are
+        the same."""
         deadline = time.monotonic() + WITHIN
         wanted = not_empty(wanted)
         while (found := not_empty(self.newest())) != wanted:
@@ -236,7 +207,7 @@ def read_everything(config: Config, worker: Process) -> bool:
 
 
 def test_values_equal_the_cores_and_a_restart_repeats_nothing(config: Config, start: Start, told: Told) -> None:
-    events = history(400)
+    events = lives(400)
     wanted = expected(config, events)
     worker = start()
     send(config, events, closing=True)
@@ -247,6 +218,7 @@ def test_values_equal_the_cores_and_a_restart_repeats_nothing(config: Config, st
     worker.until(lambda: bool(worker.metrics().get("daybook_orders_placed")))
     before = worker.metrics()
     worker.stop()
+    told.catch_up()
     finals = len(told.finals)
 
     again = start().ready()
@@ -258,12 +230,12 @@ def test_values_equal_the_cores_and_a_restart_repeats_nothing(config: Config, st
     send(config, more)
     again.until(lambda: again.total("daybook_events_total") == len(more))
     again.stop()
-    told.read()
+    told.catch_up()
     assert len(told.finals) == finals, "a restart told final values again"
 
 
 def test_values_equal_the_cores_though_workers_come_go_and_are_killed(config: Config, start: Start, told: Told) -> None:
-    events = history(600)
+    events = lives(600)
     wanted = expected(config, events)
     cut = [events[len(events) * n // 6 : len(events) * (n + 1) // 6] for n in range(6)]
 
@@ -321,7 +293,7 @@ def test_what_cannot_be_processed_is_a_dead_letter_once(config: Config, start: S
 
 
 def test_workers_share_the_partitions_and_export_their_own_only(config: Config, start: Start) -> None:
-    send(config, history(60), closing=True)
+    send(config, lives(60), closing=True)
     workers = [start().ready(), start().ready()]
     for worker in workers:
         worker.until(lambda worker=worker: worker.total("daybook_assigned_partitions") == 2)  # type: ignore[misc]
@@ -344,7 +316,7 @@ def test_faust_runs_the_app_by_its_own_command(config: Config, start: Start, tmp
     worker = Process(config, tmp_path / "faust.log", argv)
     try:
         worker.until(lambda: worker.total("daybook_assigned_partitions") == config.kafka.partitions)
-        send(config, history(20), closing=True)
+        send(config, lives(20), closing=True)
         worker.until(lambda: bool(worker.metrics().get("daybook_orders_placed")))
         worker.process.send_signal(signal.SIGTERM)
         assert worker.process.wait(20) == 0, worker.output
