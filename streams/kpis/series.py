@@ -94,7 +94,7 @@ class KpiSeries:
         self.watermark.observe(partial.partition, partial.watermark, partial.idle)
         if partial.watermark is not None:
             floor = partial.watermark - self._lateness_ms
-            self._told_below[partial.partition] = floor
+            floor = self._told_below[partial.partition] = max(floor, self._told_below.get(partial.partition, floor))
             if partial.partition in self._absolutes:
                 self._absolutes[partial.partition].seal(floor // self._pane_ms)
 
@@ -139,6 +139,8 @@ class KpiSeries:
             grain.widen(self._now.size)
             grain.changed[series] = True
         self._correct = True
+        # A slice that is new is told of from the first grain that can still be corrected on, as the total is.
+        self._close_from(self._sealed_below)
 
     def _add_to_grains(self, series: I64, where: I64, time: I64, delta: I64) -> int:
         left = np.ones(time.size, dtype=np.bool_)

@@ -186,6 +186,30 @@ def test_a_partition_that_wakes_with_older_events_takes_nothing_back() -> None:
     assert not [value for value in again if (value.series, value.start) in known]
 
 
+def test_a_partition_whose_watermark_falls_back_counts_nothing_twice() -> None:
+    # A kernel that was rebuilt does not know which topics were idle.
+    book = Book(standing())
+    many = {place: 1 for pane in range(6_000) for place in placed(T0 + pane * PANE, 1)}
+    book.tell(many, until=T0 + 20 * HOUR)
+    book.tell(until=T0)
+    book.tell(many)
+    now = book.current("now")
+    assert now is not None
+    assert now.parts == (6_000,)
+
+
+def test_a_slice_that_wakes_too_late_is_told_of_together_with_the_total() -> None:
+    book = Book(standing(), partitions=2)
+    book.tell(partition=1, idle=True)
+    book.tell(placed(T0, 3), until=T0 + 5 * HOUR, partition=0, began=T0)
+    values = book.tell(placed(T0, 1) | placed(T0, 1, NORTH), until=T0 + 5 * HOUR, partition=1, began=T0)
+    # The fourth hour can still be corrected.
+    assert [((v.start - T0) // HOUR, v.slice, v.parts, v.status) for v in values] == [
+        (4, {}, (4,), "corrected"),
+        (4, {"region": "north"}, (1,), "final"),
+    ]
+
+
 # Levels
 
 
