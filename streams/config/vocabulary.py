@@ -28,6 +28,7 @@ RESERVED_METRICS = frozenset(
         "dead_letters",
         "duplicate_events",
         "events",
+        "folded_values",
         "heartbeats",
         "kernel",
         "kernel_seconds",

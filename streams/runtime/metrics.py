@@ -131,6 +131,9 @@ class Metrics:
         self.watermark = gauge("watermark_seconds", "How far event time has come, in epoch seconds", ["partition"])
         self.lag = gauge("consumer_lag", "Records not yet read", ["topic", "partition"])
         self.open_cases = gauge("open_cases", "Orders, deliveries and tickets remembered", ["partition"])
+        self.folded = gauge(
+            "folded_values", "Values of a dimension folded into other, beyond the busiest", ["partition", "dimension"]
+        )
         self.series = gauge("series", "KPI series kept")
         self.assigned = gauge("assigned_partitions", "Source partitions this worker owns")
         self.publish_failures = counter("publish_failures", "Times that results could not be published in time")
@@ -155,6 +158,7 @@ class Metrics:
         number = str(partition)
         for gauge in (self.watermark, self.open_cases):
             _remove(gauge, number)
+        self.folded.remove_by_labels({"partition": number})
         for topic in topics:
             _remove(self.lag, topic, number)
 

@@ -53,6 +53,7 @@ class FakeKernel:
         self.ends = [0, 0, 0]
         self.watermark: int | None = None
         self.open_cases = 0
+        self.folded = {"region": 3}
 
     def process(self, family: int, events: Sequence[BusinessEvent | None], offsets: Any, arrivals: Any) -> Outcome:
         if any(one is not None and one.id in self.poison for one in events):

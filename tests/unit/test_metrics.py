@@ -209,3 +209,18 @@ def test_a_port_in_use_gives_the_next_free_one(server: MetricsServer) -> None:
 def test_an_address_that_is_not_ours_is_a_one_line_error() -> None:
     with pytest.raises(BrokerError, match=r"^192\.0\.2\.1:\d+: cannot serve metrics there"):
         serve(CollectorRegistry(), "192.0.2.1", 24_500)
+
+
+def test_folded_values_go_with_their_partition() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry, [])
+    for partition in ("0", "1"):
+        metrics.folded.labels(partition, "region").set(7)
+    metrics.dropped(0, [])
+    samples = [
+        sample.labels
+        for family in registry.collect()
+        if family.name == "daybook_folded_values"
+        for sample in family.samples
+    ]
+    assert samples == [{"partition": "1", "dimension": "region"}]

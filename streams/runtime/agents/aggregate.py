@@ -282,3 +282,5 @@ class Aggregate:
         if (watermark := partition.kernel.watermark) is not None:
             self._metrics.watermark.labels(number).set(watermark / 1000)
         self._metrics.open_cases.labels(number).set(partition.kernel.open_cases)
+        for dimension, values in partition.kernel.folded.items():
+            self._metrics.folded.labels(number, dimension).set(values)
