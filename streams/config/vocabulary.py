@@ -35,7 +35,7 @@ RESERVED_METRICS = frozenset(
         "late_events",
         "open_cases",
         "publish_failures",
-        "rebuilt_events",
+        "recovery_seconds",
         "series",
         "up",
         "watermark",

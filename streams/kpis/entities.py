@@ -248,10 +248,10 @@ class Entities:
         reach, log_reach = self._row_slots.reach, self._log_slots.reach
         return {
             "slots": [self._row_slots.state(), self._log_slots.state()],
-            "rows": [array[:reach] for array in self.rows],
-            "log": [array[:log_reach] for array in self.log],
+            "rows": [array[:reach].copy() for array in self.rows],
+            "log": [array[:log_reach].copy() for array in self.log],
             "names": [list(self._names), list(self._names.values())],
-            "settle": self._settle_at,
+            "settle": dict(self._settle_at),
         }
 
     def load(self, state: dict[str, Any]) -> None:

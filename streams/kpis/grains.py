@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +25,19 @@ class Grain:
         self.revision: I64 = np.zeros(0, dtype=np.int64)
         self.changed: npt.NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
         self.heard: npt.NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
+
+    def state(self) -> list[Any]:
+        """Everything, as plain values and arrays."""
+        return [self.end, *self.sums.state(), self.revision.copy(), self.changed.copy(), self.heard.copy()]
+
+    @staticmethod
+    def of(state: list[Any]) -> Grain:
+        """What :meth:`state` told of."""
+        end, where, delta, revision, changed, heard = state
+        grain = Grain(end)
+        grain.sums.add(where, delta)
+        grain.revision, grain.changed, grain.heard = revision, changed, heard
+        return grain
 
     def widen(self, series: int) -> None:
         """Have room for so many series."""

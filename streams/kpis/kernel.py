@@ -30,6 +30,10 @@ from streams.kpis.watermark import BEGINNING, FAMILIES
 I64 = npt.NDArray[np.int64]
 
 
+KIND_SHIFT = 57
+"""Where an event's kind begins in its sort key; below it are bits of its digest."""
+
+
 class Outcome(NamedTuple):
     """What became of a chunk. ``rejected`` are places in the chunk with the reason: they belong to the dead letters."""
 
@@ -47,9 +51,11 @@ class Kernel:
     With ``journalled``, what happens is noted for :meth:`journal`; somebody must then take it away.
     """
 
-    def __init__(self, plan: Plan, partition: int, journalled: bool = False) -> None:
+    def __init__(self, plan: Plan, partition: int, journalled: bool = False, sequence: int = 0) -> None:
         self.plan = plan
         self.partition = partition
+        self.sequence = sequence
+        """Counts the drains, from wherever the partition's first kernel began."""
         self.next_offsets = [0] * len(FAMILIES)
         self.began: int | None = None
         """The earliest event time taken in, in epoch ms."""
@@ -62,7 +68,9 @@ class Kernel:
         self._next_forget = BEGINNING
         self._next_quieten = BEGINNING
         self._journalled = journalled
+        self._stirred = False
         self._entries: list[Entry] = []
+        self._noted = 0
         self._journalled_to: Offsets = (0, 0, 0)
 
     @property
@@ -81,6 +89,16 @@ class Kernel:
         return int(self._cells.meta[CHANGED])
 
     @property
+    def stirred(self) -> bool:
+        """Whether there is a reason to drain: something has happened since the last time."""
+        return self._stirred
+
+    @property
+    def noted(self) -> int:
+        """How many events wait in the journal."""
+        return self._noted
+
+    @property
     def open_cases(self) -> int:
         """How many cases are remembered."""
         return self._entities.cases
@@ -94,7 +112,9 @@ class Kernel:
         """Leave these topics (0 orders, 1 deliveries, 2 support) out of the watermark until they speak again."""
         if families != self._intake.watermarks.idle:
             self._intake.watermarks.idle = frozenset(families)
-            self._note(Idle(sorted(families)))
+            self._stirred = True
+            if self._journalled:
+                self._entries.append(Idle(sorted(families)))
 
     def process(self, family: int, events: Sequence[BusinessEvent | None], offsets: I64, arrivals: I64) -> Outcome:
         """Fold a chunk of one topic's events, in the topic's order.
@@ -105,11 +125,15 @@ class Kernel:
         if len(offsets):
             self.next_offsets[family] = int(offsets[-1]) + 1
         taken, counts = self._intake.take(family, events, arrivals)
-        self._note(Reached(family, self.next_offsets[family], self._intake.watermarks.state()))
+        self._stirred = True
+        if self._journalled:
+            self._entries.append(Reached(family, self.next_offsets[family], self._intake.watermarks.state()))
         disordered = 0
         if taken.events:
             batch = self._batch(family, taken)
-            self._note(batch)
+            if self._journalled:
+                self._entries.append(batch)
+                self._noted += len(taken.events)
             disordered = self._fold(batch)
         return Outcome(
             len(taken.events), counts.duplicates, counts.late, counts.heartbeats, disordered, counts.rejected
@@ -120,11 +144,11 @@ class Kernel:
         columns = read_columns(self.plan, taken.events, taken.kind, taken.promise, self._dictionaries)
         case, entity = self._entities.locate(family, taken.events)
         # Events of one time are taken in the order of a life (placed before paid), then in any fixed order.
-        low = (taken.digest[:, 1].view(np.uint64) >> np.uint64(7)).astype(np.int64)
+        low = (taken.digest[:, 1].view(np.uint64) >> np.uint64(64 - KIND_SHIFT)).astype(np.int64)
         return Batch(
             family=family,
             time=taken.time,
-            key=(taken.kind << 57) | low,
+            key=(taken.kind << KIND_SHIFT) | low,
             digest=taken.digest,
             moments=columns.moments,
             codes=columns.codes,
@@ -163,12 +187,16 @@ class Kernel:
 
         Deadlines count once event time has reached them.
         """
-        self._note(Drained())
+        if self._journalled:
+            self._entries.append(Drained())
         rows = self._take_out()
         idle = len(self._intake.watermarks.idle) == len(FAMILIES)
-        return tell(self.plan, self._dictionaries, rows, self.partition, self.offsets, self.began, self.watermark, idle)
+        who = (self.partition, self.sequence, self.offsets)
+        return tell(self.plan, self._dictionaries, rows, *who, self.began, self.watermark, idle)
 
     def _take_out(self) -> I64:
+        self.sequence += 1
+        self._stirred = False
         watermark = self.watermark
         if self._cells.meta[USED] > 2 * self._kept_cells + 8192:
             self._cells = sealed(self._cells, self._let_go_below // self.plan.pane_ms)
@@ -199,13 +227,9 @@ class Kernel:
 
     # -- the journal --------------------------------------------------------------------------------------------
 
-    def _note(self, entry: Entry) -> None:
-        if self._journalled:
-            self._entries.append(entry)
-
     def journal(self) -> Delta:
         """What happened since the last call."""
-        entries, self._entries = self._entries, []
+        entries, self._entries, self._noted = self._entries, [], 0
         begin, self._journalled_to = self._journalled_to, self.offsets
         return Delta(begin, self._journalled_to, entries)
 
@@ -227,7 +251,7 @@ class Kernel:
 
     def _replay_batch(self, batch: Batch) -> None:
         self._intake.remember(batch.family, batch.digest, batch.time)
-        kind = batch.key >> 57
+        kind = batch.key >> KIND_SHIFT
         for dimension, (values, sources) in enumerate(
             zip(self._dictionaries, self.plan.dimension_sources, strict=True)
         ):
@@ -242,6 +266,7 @@ class Kernel:
     def state(self) -> dict[str, Any]:
         """Everything, as plain values and arrays: what :meth:`load` makes the same kernel of."""
         return {
+            "sequence": self.sequence,
             "offsets": list(self.next_offsets),
             "began": self.began,
             "dictionaries": [values.state() for values in self._dictionaries],
@@ -257,9 +282,11 @@ class Kernel:
     def tell_again(self) -> None:
         """Have the next drain tell of every cell that is kept: what was drained last may never have been published."""
         self._cells = restore(dump(self._cells), np.int64(self._cells.meta[FRONTIER]))
+        self._stirred = True
 
     def load(self, state: dict[str, Any]) -> None:
         """Become what :meth:`state` told of; the next drain tells of every cell that is kept."""
+        self.sequence = state["sequence"]
         self.next_offsets = list(state["offsets"])
         self._journalled_to = self.offsets
         self.began = state["began"]
@@ -271,3 +298,4 @@ class Kernel:
         self._kept_cells = int(self._cells.meta[USED])
         self._let_go_below, self._next_forget = state["let_go"], state["forget"]
         self._next_quieten = state["quieten"]
+        self._stirred = True

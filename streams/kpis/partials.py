@@ -1,7 +1,7 @@
 """Partial aggregates: what one source partition knows of one KPI, in absolute numbers.
 
 Absolute, not deltas: a partial that is repeated changes nothing, and one that is older than what was applied is
-recognised by its ``as_of`` offsets.
+recognised by its ``sequence``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ class Partial(msgspec.Struct, gc=False, array_like=True):
     A cell is (measure, slice, bucket, pane) → value: ``measure`` counts the KPI's measures (0 numerator or only
     one, 1 denominator), ``slice`` indexes :attr:`slices`, ``bucket`` is a histogram bucket (0 for plain integers),
     ``pane`` the pane's number since the epoch. ``cells`` holds int64 little-endian rows
-    ``(measure, slice, bucket, pane, value)``. ``began`` is the partition's earliest event time.
+    ``(measure, slice, bucket, pane, value)``. ``began`` is the partition's earliest event time, ``as_of`` the
+    next offsets of orders, deliveries and support. ``plan`` is the fingerprint of the definitions it was made under,
+    ``sequence`` counts what that partition has told, whoever owned it.
     """
 
     kpi: str
@@ -32,6 +34,8 @@ class Partial(msgspec.Struct, gc=False, array_like=True):
     idle: bool
     slices: list[list[tuple[str, str]]]
     cells: bytes
+    plan: str = ""
+    sequence: int = 0
 
     @property
     def rows(self) -> I64:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import NamedTuple, get_type_hints
 
 import msgspec
@@ -32,6 +33,8 @@ MOST_MOMENTS = 62
 MOST_MEASURES = 4096
 MOST_GROUPS = 64
 """What a cell's key has room for."""
+STATE_VERSION = 1
+"""Of the form and meaning of what a kernel keeps; another one makes every kept state unreadable."""
 
 _PROMISE = {None: 0, "kept": op.PROMISE_KEPT, "given": op.PROMISE_GIVEN, "broken": op.PROMISE_BROKEN}
 _DATA_FIELDS: dict[str, frozenset[str]] = {
@@ -100,6 +103,25 @@ class Plan:
         placed = TYPE_NAMES.index("order.placed")
         self.foreign_sources = [code for code, _, path in self.number_sources if path == "amount" and code == placed]
         self.program = self._program()
+        self.fingerprint = self._fingerprint()
+        """Equal where kernels make the same of the same events: windows, goals and descriptions have no part in it."""
+
+    def _fingerprint(self) -> str:
+        compiled = [
+            STATE_VERSION,
+            [kpi.name for kpi in self.kpis],
+            (self.dimensions, self.dimension_sources, self.values_per_dimension),
+            (self.numbers, self.number_sources, self.foreign_sources, self.currency),
+            self.moments_of_type.tolist(),
+            [
+                (code, bit, [(field, sorted(values)) for field, values in conditions])
+                for code, bit, conditions in self.filtered_moments
+            ],
+            (self.groups_of_kpi, self.kpi_of_measure.tolist(), self.place_of_measure.tolist()),
+            [array.tolist() for array in self.program],
+            (self.out_of_order_ms, self.future_limit_ms),
+        ]
+        return blake2b(msgspec.msgpack.encode(compiled), digest_size=8).hexdigest()
 
     def _bit(self, names: Iterable[str]) -> int:
         """The moment that any of these moments is, as a bit's number."""

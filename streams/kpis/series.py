@@ -7,6 +7,7 @@ cells are added in one go.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,9 +52,10 @@ class KpiSeries:
         self._pane_ms = definitions.pane_ms
         self._lateness_ms = definitions.allowed_lateness_ms
         self._silence_ms = max(SILENT_DAYS * DAY_MS, SILENT_GRAINS * kpi.grain.ms)
+        self._aligned_to = f"{definitions.timezone} {definitions.week_starts}"
         self._grid = Grid(kpi.grain, definitions.timezone, definitions.week_starts)
         self._numbers: dict[Slice, int] = {}
-        self._as_of: dict[int, tuple[int, int, int]] = {}
+        self._sequence: dict[int, int] = {}
         # By partition: its open sums, and the time before which it can tell nothing new.
         self._absolutes: dict[int, Absolutes] = {}
         self._told_below: dict[int, int] = {}
@@ -71,14 +73,14 @@ class KpiSeries:
         self._before: I64 = np.zeros(0, dtype=np.int64)
         self._now: I64 = np.zeros(0, dtype=np.int64)
 
-    def newer(self, partition: int, as_of: tuple[int, int, int]) -> bool:
+    def newer(self, partition: int, sequence: int) -> bool:
         """Whether a partial is at least as new as the last one applied of its partition."""
-        known = self._as_of.get(partition)
-        return known is None or all(new >= old for new, old in zip(as_of, known, strict=True))
+        known = self._sequence.get(partition)
+        return known is None or sequence >= known
 
     def apply(self, partial: Partial) -> None:
         """Set one partition's absolute sums, then take in its watermark."""
-        self._as_of[partial.partition] = partial.as_of
+        self._sequence[partial.partition] = partial.sequence
         if partial.began is not None:
             self._begin(partial.began)
         rows = partial.rows
@@ -100,7 +102,7 @@ class KpiSeries:
 
     def _add(self, partition: int, series: I64, sum_: I64, pane: I64, value: I64) -> None:
         absolutes = self._absolutes.setdefault(partition, Absolutes())
-        delta = absolutes.replace(partition, series.copy(), sum_.copy(), pane.copy(), value.copy())
+        delta = absolutes.replace(series.copy(), sum_.copy(), pane.copy(), value.copy())
         news = delta != 0
         if self._sealed_below is not None:
             sealed = news & ((pane + 1) * self._pane_ms <= self._sealed_below)
@@ -266,6 +268,46 @@ class KpiSeries:
             grain = self._grains.pop(start)
             if self._is_level:
                 grain.sums.add_to(self._before)
+
+    @property
+    def shape(self) -> str:
+        """What a state's form follows from, beside the plan."""
+        spans = (self.kpi.grain.text, *(window.span.text for window in self._windows))
+        return f"{' '.join(spans)} {self._aligned_to}"
+
+    def state(self) -> dict[str, Any]:
+        """Everything, as plain values and arrays: what :meth:`load` makes the same series of."""
+        return {
+            "slices": list(self.slices),
+            "sequence": dict(self._sequence),
+            "watermark": self.watermark.state(),
+            "absolutes": {partition: absolutes.state() for partition, absolutes in self._absolutes.items()},
+            "told_below": dict(self._told_below),
+            "reach": [self._sealed_below, self._head, self._next_grain, self._correct, self.sealed_cells],
+            "grains": {start: grain.state() for start, grain in self._grains.items()},
+            "windows": [window.state() for window in self._windows],
+            "series": [array.copy() for array in self._arrays()],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Become what :meth:`state` told of."""
+        self.slices = [tuple((name, value) for name, value in slice_) for slice_ in state["slices"]]
+        self._numbers = {slice_: number for number, slice_ in enumerate(self.slices)}
+        self._sequence = dict(state["sequence"])
+        self.watermark.load(state["watermark"])
+        self._absolutes = {}
+        for partition, rows in state["absolutes"].items():
+            self._absolutes[partition] = Absolutes()
+            self._absolutes[partition].load(rows)
+        self._told_below = dict(state["told_below"])
+        self._sealed_below, self._head, self._next_grain, self._correct, self.sealed_cells = state["reach"]
+        self._grains = {start: Grain.of(grain) for start, grain in state["grains"].items()}
+        for window, known in zip(self._windows, state["windows"], strict=True):
+            window.load(known)
+        self._born, self._heard, self._heard_closed, self._before, self._now = state["series"]
+
+    def _arrays(self) -> tuple[I64, ...]:
+        return self._born, self._heard, self._heard_closed, self._before, self._now
 
     def current(self) -> Iterator[KpiValue]:
         """The provisional values as of the newest pane or the watermark, whichever is later."""

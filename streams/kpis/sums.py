@@ -23,10 +23,18 @@ class Sums:
         """Add ``delta`` (n,) to the places ``where`` (n,); a place may be named more than once."""
         self._parts.append((where, delta))
         if len(self._parts) > MOST_PARTS:
-            places, inverse = np.unique(np.concatenate([w for w, _ in self._parts]), return_inverse=True)
-            totals = np.zeros(places.size, dtype=np.int64)
-            np.add.at(totals, inverse, np.concatenate([d for _, d in self._parts]))
-            self._parts = [(places[totals != 0], totals[totals != 0])]
+            self._parts = [self.state()]
+
+    def state(self) -> tuple[I64, I64]:
+        """Everything: places, each once, and what has been added to them."""
+        if len(self._parts) == 1:
+            return self._parts[0]
+        if not self._parts:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        places, inverse = np.unique(np.concatenate([w for w, _ in self._parts]), return_inverse=True)
+        totals = np.zeros(places.size, dtype=np.int64)
+        np.add.at(totals, inverse, np.concatenate([d for _, d in self._parts]))
+        return places[totals != 0], totals[totals != 0]
 
     def add_to(self, totals: I64) -> None:
         """Add everything to an array long enough."""

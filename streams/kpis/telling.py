@@ -19,6 +19,7 @@ def tell(
     dictionaries: Sequence[Dictionary],
     rows: I64,
     partition: int,
+    sequence: int,
     as_of: tuple[int, int, int],
     began: int | None,
     watermark: int | None,
@@ -52,6 +53,8 @@ def tell(
                 idle=idle,
                 slices=[_slice(plan, dictionaries, number, int(packed)) for packed in distinct],
                 cells=cells.tobytes(),
+                plan=plan.fingerprint,
+                sequence=sequence,
             )
         )
     return partials

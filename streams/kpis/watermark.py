@@ -80,3 +80,12 @@ class MergedWatermark:
         if not self._missing and self._known:
             lowest = min(self._known.values())
             self.value = lowest if self.value is None else max(self.value, lowest)
+
+    def state(self) -> list[Any]:
+        """Everything, as plain values."""
+        return [sorted(self._missing), dict(self._known), self.value]
+
+    def load(self, state: list[Any]) -> None:
+        """Become what :meth:`state` told of."""
+        missing, known, self.value = state
+        self._missing, self._known = set(missing), dict(known)

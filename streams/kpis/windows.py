@@ -8,6 +8,7 @@ totals are one array, a place for each sum of each series.
 from __future__ import annotations
 
 from math import ceil
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +72,27 @@ class Rolling:
         distinct, begin = np.unique(step[order], return_index=True)
         for one, places in zip(distinct.tolist(), np.split(order, begin[1:]), strict=True):
             self._put(one, where[places], delta[places])
+
+    def state(self) -> list[Any]:
+        """Everything, as plain values and arrays."""
+        filled = [(place, *sums.state()) for place, sums in enumerate(self._ring) if sums is not None]
+        sizes = np.array([(place, where.size) for place, where, _ in filled], dtype=np.int64).reshape(-1, 2)
+        empty = [np.zeros(0, dtype=np.int64)]
+        where = np.concatenate([where for _, where, _ in filled] or empty)
+        delta = np.concatenate([delta for _, _, delta in filled] or empty)
+        return [self.head, sizes, where, delta]
+
+    def load(self, state: list[Any]) -> None:
+        """Become what :meth:`state` told of."""
+        self.head, sizes, where, delta = state
+        self._ring = [None] * self.steps
+        at = 0
+        for place, size in sizes.tolist():
+            sums = self._ring[place] = Sums()
+            sums.add(where[at : at + size], delta[at : at + size])
+            at += size
+        self.totals = np.zeros(int(where.max()) + 1 if where.size else 0, dtype=np.int64)
+        np.add.at(self.totals, where, delta)
 
     def _put(self, step: int, where: I64, delta: I64) -> None:
         sums = self._ring[step % self.steps]

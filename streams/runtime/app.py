@@ -12,6 +12,7 @@ import gc
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +20,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import faust
-import msgspec
 import structlog
 from faust.app.base import BootStrategy
 from faust.types import TP
@@ -33,11 +33,14 @@ from streams.kpis.kernel import Kernel
 from streams.kpis.plan import Plan
 from streams.kpis.warm import warm
 from streams.runtime.agents import Aggregate, Detect
+from streams.runtime.agents.revival import Revived, revive_book, revive_kernel
 from streams.runtime.logs import configure_logging
 from streams.runtime.metrics import Metrics, MetricsServer, serve
 from streams.runtime.outbox import Record
 from streams.runtime.security import client_security
-from streams.runtime.topics import create_topics
+from streams.runtime.state.chain import Chain
+from streams.runtime.state.log import StateLog
+from streams.runtime.topics import TopicNames, create_topics
 from streams.runtime.transport import Consumer, Position, chunk_topic
 
 log = structlog.get_logger(__name__)
@@ -49,6 +52,8 @@ REFRESH_EVERY = 0.5
 LAST_FLUSH_WITHIN = 4.0
 """Seconds to publish what is left when partitions are revoked; within the group's rebalance timeout."""
 STOPPED_WITHIN = 15.0
+SERIES_STATE_VERSION = 1
+"""Of the form and meaning of what a series book keeps; another one makes every kept state unreadable."""
 COLLECT_EVERY = 50_000
 """Objects made between two garbage collections. A chunk's events hold no cycles: to walk them again and
 again, as Python's default would, took up to half of the worker's time."""
@@ -61,21 +66,19 @@ class WorkerError(DaybookError):
 class Reader:
     """Reads the chunked topics on behalf of both agents."""
 
-    def __init__(self, aggregate: Aggregate, detect: Detect, edition: str) -> None:
+    def __init__(self, aggregate: Aggregate, detect: Detect) -> None:
         self._aggregate, self._detect = aggregate, detect
-        self.topics = frozenset((*aggregate.topics, aggregate.state_topic, detect.topic))
-        self.edition = edition
+        self.topics = frozenset((*aggregate.topics, detect.topic))
 
     def assigned(self, tps: set[TP]) -> None:
         by_topic = {topic: {tp.partition for tp in tps if tp.topic == topic} for topic in self.topics}
         # The assignor keeps them together; a partition that misses a topic could not tell how far time is.
-        together = (*self._aggregate.topics, self._aggregate.state_topic)
-        sources = set.intersection(*(by_topic[topic] for topic in together))
+        sources = set.intersection(*(by_topic[topic] for topic in self._aggregate.topics))
         self._aggregate.assigned(sources)
         self._detect.assigned(by_topic[self._detect.topic])
         log.info("partitions assigned", sources=sorted(sources), partials=sorted(by_topic[self._detect.topic]))
 
-    def wanted(self, tp: TP) -> int | None:
+    def wanted(self, tp: TP) -> int:
         return self._agent(tp).wanted(tp)
 
     def placed(self, positions: Mapping[TP, Position]) -> None:
@@ -101,6 +104,7 @@ class DaybookApp(faust.App):
     detect: Detect
     metrics: Metrics
     reader: Reader
+    state_logs: tuple[StateLog, StateLog]
     metrics_server: MetricsServer | None = None
 
     async def on_start(self) -> None:
@@ -118,20 +122,24 @@ class DaybookApp(faust.App):
     async def on_stop(self) -> None:
         await self.last_flush()
         await super().on_stop()
+        for agent in (self.aggregate, self.detect):
+            await agent.close()
+        for state_log in self.state_logs:
+            await state_log.close()
         if self.metrics_server is not None:
             await asyncio.to_thread(self.metrics_server.close)
             self.metrics_server = None
 
     async def last_flush(self) -> None:
-        """Publish and commit what has been read, as far as the time allows."""
+        """Record, publish and commit what has been read, as far as the time allows."""
         try:
             async with asyncio.timeout(LAST_FLUSH_WITHIN):
                 await self.aggregate.flush()
-                await self.aggregate.flush()  # the mark that says it is done
                 await self.detect.refresh()
         except TimeoutError:
             log.warning("not everything was published in time; the next owner of the partitions will")
         self.aggregate.revoked()
+        self.detect.revoked()
 
 
 def create_app(config: Config, registry: CollectorRegistry | None = None) -> DaybookApp:
@@ -175,22 +183,39 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
     def consumer() -> Consumer:
         return cast(Consumer, app.consumer)
 
-    def kernel(partition: int) -> Kernel:
-        return Kernel(plan, partition)
+    def kernel(partition: int, chain: Chain) -> Kernel:
+        return revive_kernel(plan, partition, chain, _first_number())
 
-    def book() -> SeriesBook:
-        return SeriesBook(definitions, config.kafka.partitions)
+    def book(_: int, chain: Chain) -> Revived:
+        made = SeriesBook(definitions, config.kafka.partitions, plan.fingerprint)
+        return revive_book(made, chain, _first_number())
 
-    edition = blake2b(msgspec.msgpack.encode(definitions), digest_size=8).hexdigest()
-    app.aggregate = Aggregate(config, kernel, consumer, send, app.metrics, edition)
-    app.detect = Detect(config, book, consumer, send, app.metrics)
-    app.reader = Reader(app.aggregate, app.detect, edition)
+    names = TopicNames(config.namespace)
+    app.state_logs = (
+        StateLog(config, names.state, plan.fingerprint, (0, 0, 0)),
+        StateLog(config, names.series_state, _series_fingerprint(plan, config.kafka.partitions), (0,)),
+    )
+    app.aggregate = Aggregate(config, kernel, app.state_logs[0], consumer, send, app.metrics)
+    app.detect = Detect(config, book, app.state_logs[1], consumer, send, app.metrics)
+    app.reader = Reader(app.aggregate, app.detect)
     _register(app)
     return app
 
 
+def _first_number() -> int:
+    """The number of the empty state: higher than any that a chain begun earlier has come to, for states are numbered
+    about once a second. So what is told of a state made anew is newer than what was told before."""
+    return int(time.time() * 1000)
+
+
+def _series_fingerprint(plan: Plan, partitions: int) -> str:
+    """Of what all series are made under; a change of one KPI's windows is a matter of that KPI."""
+    made_under = f"{SERIES_STATE_VERSION} {plan.fingerprint} {partitions}"
+    return blake2b(made_under.encode(), digest_size=8).hexdigest()
+
+
 def _register(app: DaybookApp) -> None:
-    @app.agent(chunk_topic(app, (*app.aggregate.topics, app.aggregate.state_topic)), name="aggregate", concurrency=1)
+    @app.agent(chunk_topic(app, app.aggregate.topics), name="aggregate", concurrency=1)
     async def aggregate(stream: Any) -> None:
         async for chunk in stream:
             await app.aggregate.take(chunk)

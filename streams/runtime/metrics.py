@@ -127,7 +127,13 @@ class Metrics:
         self.duplicates = counter("duplicate_events", "Events sent more than once, counted once")
         self.dead_letters = counter("dead_letters", "Records set aside, by reason", ["topic", "code"])
         self.heartbeats = counter("heartbeats", "Heartbeats of sources")
-        self.rebuilt = counter("rebuilt_events", "Events read again to rebuild state; counted nowhere else")
+        self.recovered = Histogram(
+            "daybook_recovery_seconds",
+            "Time to read the state of one partition back from the state log",
+            ["agent"],
+            buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+            registry=registry,
+        )
         self.watermark = gauge("watermark_seconds", "How far event time has come, in epoch seconds", ["partition"])
         self.lag = gauge("consumer_lag", "Records not yet read", ["topic", "partition"])
         self.open_cases = gauge("open_cases", "Orders, deliveries and tickets remembered", ["partition"])

@@ -94,6 +94,10 @@ class TopicNames:
         return f"{self.namespace}.state.v1"
 
     @property
+    def series_state(self) -> str:
+        return f"{self.namespace}.series-state.v1"
+
+    @property
     def events(self) -> tuple[str, str, str]:
         """The three event topics, by family number: orders 0, deliveries 1, support 2."""
         return self.orders, self.deliveries, self.support
@@ -109,14 +113,15 @@ class TopicNames:
             self.incidents,
             self.feedback,
             self.state,
+            self.series_state,
         )
 
     @property
     def dead_letters(self) -> tuple[str, ...]:
-        """The dead-letter topics: one for each topic whose records can be set aside. Not for the state log,
+        """The dead-letter topics: one for each topic whose records can be set aside. Not for the state logs,
         where a record that cannot be read must stop its reader.
         """
-        return tuple(self.dlq(topic) for topic in self.all if topic != self.state)
+        return tuple(self.dlq(topic) for topic in self.all if topic not in (self.state, self.series_state))
 
     def dlq(self, topic: str) -> str:
         """The dead-letter topic of ``topic``."""
@@ -245,8 +250,11 @@ def topic_layout(config: Config) -> dict[str, dict[str, Any]]:
     layout[names.incidents]["configs"]["min.compaction.lag.ms"] = str(30 * _DAY_MS)
     # Few and precious: detectors learn from them again after every change of model.
     layout[names.feedback] = topic(1)
-    # A snapshot and what follows it. When all of it has aged away, the events of the last month make it anew.
-    layout[names.state] = topic(shared, keep=7 * _DAY_MS, record=8 * _MIB)
+    # Nothing is deleted by age: a worker that was away for long still finds its state. What is older than the snapshot
+    # before the last is deleted by whoever writes the next one, a small file at a time.
+    for name in (names.state, names.series_state):
+        layout[name] = topic(shared)
+        layout[name]["configs"]["segment.bytes"] = str(64 * _MIB)
     layout |= dict.fromkeys(names.dead_letters, topic(1, keep=30 * _DAY_MS, record=MAX_EVENT_BYTES))
     return layout
 

@@ -49,32 +49,23 @@ partition whose chunk has just been taken waits this long behind the idle ones, 
 a stall."""
 
 
-LAST_BATCH = -1
-"""Where a reader that needs only the newest record wants to begin: with the log's last batch."""
-
-
 class Position(NamedTuple):
-    """Where a partition is read on (``offset``), since which seek (``epoch``), what the group has committed
-    for it (0: nothing), and about where its log ends (``end``, exact where the log is empty)."""
+    """Where a partition is read on (``offset``), and since which seek (``epoch``)."""
 
     offset: int
     epoch: int
-    committed: int
-    end: int
 
 
 class Reader(Protocol):
     """Who reads the chunked topics. Called in the event loop of the app, which has it as its ``reader``."""
 
     topics: frozenset[str]
-    edition: str
-    """Goes with what is committed; what was committed under another one counts as nothing."""
 
     def assigned(self, tps: set[TP]) -> None:
         """These partitions of the chunked topics are this worker's from now on, and no others."""
 
-    def wanted(self, tp: TP) -> int | None:
-        """The offset to read on from, or :data:`LAST_BATCH`; ``None``: from the beginning."""
+    def wanted(self, tp: TP) -> int:
+        """The offset to read on from."""
 
     def placed(self, positions: Mapping[TP, Position]) -> None:
         """The partitions are read on from there. An offset above the wanted one: the log begins there now."""
@@ -122,26 +113,17 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         if reader is not None:
             self._ensure_consumer()._fetcher._records = FetchedRecords(reader.topics, self._epochs)
 
-    async def place(self, wanted: Mapping[TP, int | None]) -> dict[TP, Position]:
-        """Seek to the ``wanted`` offsets, or to the log's beginning where that is later or none is wanted."""
+    async def place(self, wanted: Mapping[TP, int]) -> dict[TP, Position]:
+        """Seek to the ``wanted`` offsets, or to the log's beginning where that is later."""
         consumer = self._ensure_consumer()
         tps = [TopicPartition(*tp) for tp in wanted]
-        begins, ends, committed = await asyncio.gather(
-            consumer.beginning_offsets(tps),
-            # The embedded broker gives the first offset of the last batch plus one.
-            consumer.end_offsets(tps),
-            consumer._coordinator.fetch_committed_offsets(tps),
-        )
+        begins = await consumer.beginning_offsets(tps)
         positions = {}
         for tp, (ours, offset) in zip(tps, wanted.items(), strict=True):
-            start = max(ends[tp] - 1 if offset == LAST_BATCH else offset or 0, begins[tp])
+            start = max(offset, begins[tp])
             consumer.seek(tp, start)
             self._epochs[tp] += 1
-            note = committed.get(tp)
-            # The embedded broker keeps no metadata: there, any edition is taken for ours.
-            known = note is not None and note.metadata in ("", self.consumer.edition)
-            done = max(note.offset, 0) if known else 0
-            positions[ours] = Position(start, self._epochs[tp], done, ends[tp])
+            positions[ours] = Position(start, self._epochs[tp])
         return positions
 
     async def seek_stock(self, tps: Iterable[TP]) -> Mapping[TP, int]:
@@ -152,8 +134,8 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
 
     async def commit_published(self, offsets: Mapping[TP, int]) -> bool:
         consumer = self._ensure_consumer()
-        assigned, edition = consumer.assignment(), self.consumer.edition
-        ours = {TopicPartition(*tp): OffsetAndMetadata(n, edition) for tp, n in offsets.items() if tp in assigned}
+        assigned = consumer.assignment()
+        ours = {TopicPartition(*tp): OffsetAndMetadata(n, "") for tp, n in offsets.items() if tp in assigned}
         try:
             if ours:
                 await consumer.commit(ours)
@@ -177,11 +159,6 @@ class Consumer(stock.Consumer):
     def reader(self) -> Reader | None:
         """The app's reader; without one nothing is chunked and this is the stock consumer."""
         return getattr(self.app, "reader", None)
-
-    @property
-    def edition(self) -> str:
-        """The reader's."""
-        return self.reader.edition if self.reader is not None else ""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)

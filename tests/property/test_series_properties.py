@@ -78,6 +78,7 @@ def partial(number: int, version: int, told: Version) -> Partial:
         idle=False,
         slices=[list(one) for one in SLICES],
         cells=np.array(rows, dtype="<i8").reshape(-1, 5).tobytes(),
+        sequence=version,
     )
 
 

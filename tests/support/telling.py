@@ -69,7 +69,7 @@ class Book:
     def __init__(self, kpi: Any, partitions: int = 1, **settings: Any) -> None:
         self.kpi = kpi
         self.book = SeriesBook(definitions(kpi, **settings), partitions)
-        self._offset = count(1)
+        self._numbers = count(1)
 
     def tell(
         self,
@@ -78,7 +78,7 @@ class Book:
         *,
         partition: int = 0,
         idle: bool = False,
-        as_of: int | None = None,
+        sequence: int | None = None,
         began: int | None = None,
     ) -> list[KpiValue]:
         """Apply one partial, absolute sums by time; what becomes final of it."""
@@ -88,17 +88,18 @@ class Book:
             if slice_ not in slices:
                 slices.append(slice_)
             rows.append((measure, slices.index(slice_), bucket, time // PANE, value))
-        offset = next(self._offset) if as_of is None else as_of
+        number = next(self._numbers) if sequence is None else sequence
         self.book.apply(
             Partial(
                 kpi=self.kpi.name,
                 partition=partition,
-                as_of=(offset, offset, offset),
+                as_of=(number, number, number),
                 began=began,
                 watermark=until,
                 idle=idle,
                 slices=[list(one) for one in slices],
                 cells=np.array(rows, dtype="<i8").reshape(-1, 5).tobytes(),
+                sequence=number,
             )
         )
         return self.book.advance()

@@ -151,7 +151,7 @@ def test_label_values_of_any_kind_are_escaped(metrics: Metrics, registry: Collec
 
 def test_the_workers_own_metrics_are_there_from_the_start(metrics: Metrics, registry: CollectorRegistry) -> None:
     found = scrape(registry)
-    for name in ("late_events", "duplicate_events", "heartbeats", "rebuilt_events", "publish_failures"):
+    for name in ("late_events", "duplicate_events", "heartbeats", "publish_failures"):
         assert found[f"daybook_{name}_total"] == {(): 0.0}
     (build,) = found["daybook_build_info"]
     assert dict(build)["version"] == "1.2.3"

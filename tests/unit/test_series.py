@@ -86,8 +86,8 @@ def test_the_watermark_may_jump_a_year_and_the_silence_is_told_once() -> None:
 
 def test_a_partial_that_is_repeated_changes_nothing() -> None:
     book = Book(counting())
-    book.tell(placed(T0, 3), until=T0 + HOUR, as_of=7)
-    assert book.tell(placed(T0, 3), until=T0 + HOUR, as_of=7) == []
+    book.tell(placed(T0, 3), until=T0 + HOUR, sequence=7)
+    assert book.tell(placed(T0, 3), until=T0 + HOUR, sequence=7) == []
     rolling = book.current("24h")
     assert rolling is not None
     assert rolling.parts == (3,)
@@ -96,19 +96,25 @@ def test_a_partial_that_is_repeated_changes_nothing() -> None:
 
 def test_an_older_partial_is_passed_over_and_counted() -> None:
     book = Book(counting())
-    book.tell(placed(T0, 3), until=T0 + HOUR, as_of=7)
-    assert book.tell(placed(T0, 1), until=T0 + 9 * HOUR, as_of=6) == []
+    book.tell(placed(T0, 3), until=T0 + HOUR, sequence=7)
+    assert book.tell(placed(T0, 1), until=T0 + 9 * HOUR, sequence=6) == []
     assert book.book.stale == 1
     assert book.book.watermark("orders") == T0 + HOUR
 
 
-def test_older_in_one_topic_is_older() -> None:
+def test_a_topic_that_was_made_again_makes_no_partial_older() -> None:
     book = SeriesBook(definitions(counting()), 1)
-    one = Partial("orders", 0, (5, 5, 5), T0, T0, False, [], b"")
-    book.apply(one)
-    book.apply(Partial("orders", 0, (9, 4, 9), T0, T0 + HOUR, False, [], b""))
-    assert book.stale == 1
-    assert book.watermark("orders") == T0
+    book.apply(Partial("orders", 0, (5, 5, 5), T0, T0, False, [], b"", sequence=1))
+    book.apply(Partial("orders", 0, (9, 4, 9), T0, T0 + HOUR, False, [], b"", sequence=2))
+    assert book.stale == 0
+    assert book.watermark("orders") == T0 + HOUR
+
+
+def test_partials_made_under_another_plan_are_passed_over() -> None:
+    book = SeriesBook(definitions(counting()), 1, "today")
+    for plan in ("yesterday", "today", "tomorrow"):
+        book.apply(Partial("orders", 0, (1, 1, 1), T0, T0 + len(plan), False, [], b"", plan=plan))
+    assert book.watermark("orders") == T0 + len("today")
 
 
 def test_sealed_panes_ignore_what_comes_too_late() -> None:

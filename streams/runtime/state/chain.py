@@ -1,8 +1,12 @@
 """The chain rule: which entries of a state log make up the state, whoever wrote them.
 
-A delta counts if it begins where the state stands when it is met; of two owners who both continue the same state, the
-one whose append came first has continued it, and the other's entry leads from a place the state has left. So a
-repeated append, or one by an owner who does not know yet that it was replaced, is harmless.
+States are numbered. A delta counts if it leads from the state that stands when it is met: its number is the next one,
+its ``begin`` that state's ``end``. Of two owners who both continue the same state, the one whose append came first has
+continued it, and the other's entry leads from a state that stands no more. So a repeated append, or one by an owner who
+does not know yet that it was replaced, is harmless.
+
+A snapshot is written only of a state whose last delta is known to have counted, so one with a higher number than what
+stands is on the chain too: what led there is gone, trimmed off the log's head.
 """
 
 from __future__ import annotations
@@ -12,36 +16,37 @@ from typing import NamedTuple
 
 from streams.runtime.state.frames import Entry, Offsets
 
-BEGINNING: Offsets = (0, 0, 0)
-
 
 class Chain(NamedTuple):
     """What to load and what to apply after it: the newest snapshot on the chain (None: the empty state) and the deltas
-    from there. ``end`` is where they lead, ``previous`` the snapshot before."""
+    from there. ``sequence`` is the number of the state they lead to (None: nothing counts, the chain is yet to begin),
+    ``end`` its offsets, ``previous`` the snapshot before."""
 
     snapshot: Entry | None
     deltas: Sequence[Entry]
+    sequence: int | None
     end: Offsets
     previous: Entry | None
 
 
-def follow(entries: Iterable[Entry], plan: str) -> Chain:
-    """Follow the chain through a log, in log order. Entries made under other definitions do not count.
+def follow(entries: Iterable[Entry], plan: str, beginning: Offsets) -> Chain:
+    """Follow the chain through a log, in log order. Entries made under another plan do not count.
 
-    A log that begins with a delta which leaves :data:`BEGINNING` starts from the empty state; one whose head was
-    trimmed starts from its first snapshot.
+    A chain begins with a delta that leaves ``beginning``, whatever its number, or with a snapshot.
     """
     snapshot: Entry | None = None
     previous: Entry | None = None
     deltas: list[Entry] = []
-    end: Offsets | None = None
+    sequence: int | None = None
+    end = beginning
     for entry in entries:
         if entry.plan != plan:
             continue
         if entry.kind == "snapshot":
-            if end is None or entry.end == end:
-                snapshot, previous, deltas, end = entry, snapshot, [], entry.end
-        elif entry.begin == (BEGINNING if end is None else end):
+            if sequence is None or entry.sequence >= sequence:
+                snapshot, previous, deltas = entry, snapshot, []
+                sequence, end = entry.sequence, entry.end
+        elif entry.begin == end and sequence in (None, entry.sequence - 1):
             deltas.append(entry)
-            end = entry.end
-    return Chain(snapshot, deltas, BEGINNING if end is None else end, previous)
+            sequence, end = entry.sequence, entry.end
+    return Chain(snapshot, deltas, sequence, end, previous)

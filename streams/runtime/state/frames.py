@@ -7,14 +7,26 @@ missing, or whose checksum is wrong, never happened: its writer was cut off.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 from zlib import crc32
 
 import msgspec
 
-Offsets = tuple[int, int, int]
+Offsets = tuple[int, ...]
+"""The offsets to read a partition's sources on from."""
 
 Kind = Literal["snapshot", "delta"]
+
+
+class Step(NamedTuple):
+    """From one state to the next: its number, its sources' offsets before and after, what leads there, and how much
+    work it would be to do that again, in events or cells."""
+
+    sequence: int
+    begin: Offsets
+    end: Offsets
+    payload: bytes
+    weight: int = 0
 
 
 class Frame(msgspec.Struct, array_like=True, gc=False):
@@ -26,8 +38,10 @@ class Frame(msgspec.Struct, array_like=True, gc=False):
     parts: int
     kind: Kind
     plan: str
+    sequence: int
     begin: Offsets
     end: Offsets
+    weight: int
     checksum: int | None
     payload: bytes
 
@@ -35,16 +49,20 @@ class Frame(msgspec.Struct, array_like=True, gc=False):
 class Entry(msgspec.Struct, frozen=True):
     """A whole entry: a snapshot of the state at ``end``, or what leads from ``begin`` to ``end``.
 
-    ``plan`` is the fingerprint of the definitions it was made under, ``offset`` where its last frame stands in the log.
+    ``plan`` is the fingerprint of the definitions it was made under; ``sequence`` numbers the states of a chain: that
+    of the snapshot, or the one a delta leads to. ``first`` is where its first frame stands in the log; the rest is as
+    in :class:`Step`.
     """
 
     writer: str
     kind: Kind
     plan: str
+    sequence: int
     begin: Offsets
     end: Offsets
     payload: bytes
-    offset: int = -1
+    weight: int = 0
+    first: int = -1
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -65,8 +83,10 @@ def cut(entry: Entry, number: int, most_bytes: int) -> list[bytes]:
                 parts=len(parts),
                 kind=entry.kind,
                 plan=entry.plan,
+                sequence=entry.sequence,
                 begin=entry.begin,
                 end=entry.end,
+                weight=entry.weight,
                 checksum=checksum if part == len(parts) - 1 else None,
                 payload=piece,
             )
@@ -78,6 +98,7 @@ def cut(entry: Entry, number: int, most_bytes: int) -> list[bytes]:
 def join(records: Iterable[tuple[int, bytes]]) -> Iterator[Entry]:
     """The whole entries among ``(offset, value)`` records, in log order; frames of several writers may interleave."""
     open_: dict[str, list[Frame]] = {}
+    first: dict[str, int] = {}
     for offset, value in records:
         try:
             frame = _DECODER.decode(value)
@@ -85,7 +106,7 @@ def join(records: Iterable[tuple[int, bytes]]) -> Iterator[Entry]:
             continue
         frames = open_.get(frame.writer, [])
         if frame.part == 0:
-            frames = []
+            frames, first[frame.writer] = [], offset
         elif not frames or frames[-1].entry != frame.entry or frame.part != frames[-1].part + 1:
             # The beginning was trimmed or never written, or a frame was appended twice.
             if not frames or frames[-1].entry != frame.entry or frame.part > frames[-1].part:
@@ -97,4 +118,5 @@ def join(records: Iterable[tuple[int, bytes]]) -> Iterator[Entry]:
             del open_[frame.writer]
             payload = b"".join(one.payload for one in frames)
             if crc32(payload) == frame.checksum:
-                yield Entry(frame.writer, frame.kind, frame.plan, frame.begin, frame.end, payload, offset)
+                what = (frame.writer, frame.kind, frame.plan, frame.sequence, frame.begin, frame.end)
+                yield Entry(*what, payload, frame.weight, first[frame.writer])

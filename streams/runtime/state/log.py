@@ -1,18 +1,19 @@
 """The state log in Kafka: append an entry and learn whether it continues the chain, read a partition back, trim it.
 
-One partition of the state topic belongs to one source partition. Its owner is the only writer, but for an owner who
+One partition of a state topic belongs to one source partition. Its owner is the only writer, but for an owner who
 does not know yet that it was replaced. So the owner knows at which offset its next record must land; where it lands
-later, somebody else has written, and only reading the log again tells whose entry continued the state.
+elsewhere, somebody else has written, and only reading the log again tells whose entry continued the state.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 from uuid import uuid4
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import TopicPartition
 
 from streams.config import Config
 from streams.errors import BrokerError
@@ -21,13 +22,15 @@ from streams.runtime.offsets import offset_ranges
 from streams.runtime.reader import consumer
 from streams.runtime.security import client_security
 from streams.runtime.state.chain import Chain, follow
-from streams.runtime.state.frames import Entry, Kind, Offsets, cut, join
-from streams.runtime.topics import TopicNames
+from streams.runtime.state.frames import Entry, Kind, Offsets, Step, cut, join
+from streams.runtime.topics import admin
 
 log = structlog.get_logger(__name__)
 
 FRAME_BYTES = 900_000
 """Payload of one record: below the megabyte that brokers accept unless told otherwise."""
+APPENDED_WITHIN_MS = 10_000
+"""An append that is not acknowledged by then has an unknown outcome."""
 _POLL_MS = 500
 
 
@@ -35,27 +38,37 @@ class LostRace(BrokerError):
     """Somebody else has written to the partition since it was read: the state must be read again."""
 
 
-class StateLog:
-    """Reads and appends for one worker. ``plan`` is the fingerprint of its definitions."""
+class Appends(Protocol):
+    """What the agents use of a :class:`StateLog`."""
 
-    def __init__(self, config: Config, plan: str) -> None:
-        self._config = config
-        self._topic = TopicNames(config.namespace).state
-        self._plan = plan
+    async def recover(self, partition: int) -> Chain: ...
+    async def unchanged(self, partitions: set[int]) -> set[int]: ...
+    async def append(self, partition: int, kind: Kind, step: Step) -> int: ...
+    async def trim(self, partition: int, before: int) -> None: ...
+
+
+class StateLog:
+    """Reads and appends for one worker, to a topic of its own form.
+
+    ``plan`` is the fingerprint of what its states are made under, ``beginning`` the offsets of the empty state.
+    """
+
+    def __init__(self, config: Config, topic: str, plan: str, beginning: Offsets) -> None:
+        self._config, self._topic, self._plan, self._beginning = config, topic, plan, beginning
         self._writer = uuid4().hex
         self._entries = 0
         self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
         self._next: dict[int, int] = {}
-        self._lock = asyncio.Lock()
 
     async def recover(self, partition: int) -> Chain:
         """Read a partition to its end and follow its chain. Raises :class:`BrokerError` where no broker answers."""
-        records, end = await asyncio.to_thread(self._read, partition)
-        chain = await asyncio.to_thread(follow, join(records), self._plan)
+        self._next.pop(partition, None)
+        chain, end = await asyncio.to_thread(self._read, partition)
         self._next[partition] = end
         return chain
 
-    def _read(self, partition: int) -> tuple[list[tuple[int, bytes]], int]:
+    def _read(self, partition: int) -> tuple[Chain, int]:
         tp = TopicPartition(self._topic, partition)
         begin, end = offset_ranges(self._config, [tp])[tp]
         records: list[tuple[int, bytes]] = []
@@ -69,18 +82,27 @@ class StateLog:
                     records += [(record.offset, record.value) for record in fetched if record.value is not None]
             finally:
                 reader.close()
-        return records, end
+        return follow(join(records), self._plan, self._beginning), end
 
-    async def append(self, partition: int, kind: Kind, begin: Offsets, end: Offsets, payload: bytes) -> int:
-        """Append an entry and await its acknowledgement; the offset of its first record.
+    async def unchanged(self, partitions: set[int]) -> set[int]:
+        """Those of the partitions to which nobody has written since they were read or we appended."""
+        known = {TopicPartition(self._topic, number): self._next[number] for number in partitions & self._next.keys()}
+        ranges = await asyncio.to_thread(offset_ranges, self._config, list(known))
+        return {tp.partition for tp, expected in known.items() if ranges[tp][1] == expected}
+
+    async def append(self, partition: int, kind: Kind, step: Step) -> int:
+        """Append an entry and await its acknowledgement; the offset of its first record. A snapshot is a step that
+        stays where it is.
 
         Raises :class:`LostRace` where another writer came in between, and aiokafka's errors where it is unknown
         whether it was written: in both cases the state must be recovered before the next append.
         """
         self._entries += 1
-        entry = Entry(self._writer, kind, self._plan, begin, end, payload)
+        entry = Entry(self._writer, kind, self._plan, *step)
         producer = await self._started()
-        expected = self._next.pop(partition)
+        expected = self._next.pop(partition, None)
+        if expected is None:
+            raise LostRace(f"{self._topic}/{partition}: not read since an append failed")
         offsets = [
             (await acknowledged).offset
             for acknowledged in [
@@ -97,18 +119,12 @@ class StateLog:
         """Delete what stands before an offset. A broker that cannot is left alone: the log is longer, no less right."""
         try:
             await asyncio.to_thread(self._delete, partition, before)
-        except Exception as error:
-            log.info("state log not trimmed", partition=partition, error=str(error) or type(error).__name__)
+        except BrokerError as error:
+            log.info("state log not trimmed", topic=self._topic, partition=partition, error=str(error))
 
     def _delete(self, partition: int, before: int) -> None:
-        security = client_security(self._config, "kafka-python")
-        admin = KafkaAdminClient(
-            bootstrap_servers=self._config.kafka.bootstrap.split(","), client_id="daybook-state", **security
-        )
-        try:
-            admin.delete_records({TopicPartition(self._topic, partition): before})
-        finally:
-            admin.close()
+        with admin(self._config) as client:
+            client.delete_records({TopicPartition(self._topic, partition): before})
 
     async def close(self) -> None:
         """Let go of the producer."""
@@ -117,15 +133,19 @@ class StateLog:
             self._producer = None
 
     async def _started(self) -> AIOKafkaProducer:
-        async with self._lock:
+        async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
                     bootstrap_servers=self._config.kafka.bootstrap,
                     acks="all",
                     max_request_size=4 << 20,
-                    request_timeout_ms=10_000,
+                    request_timeout_ms=APPENDED_WITHIN_MS,
                     **client_security(self._config, "aiokafka"),
                 )
-                await producer.start()
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
                 self._producer = producer
         return self._producer
