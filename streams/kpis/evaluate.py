@@ -41,11 +41,6 @@ def place(kpi: KpiDefinition, measure: I64, bucket: I64) -> I64:
     return bucket if isinstance(kpi, DurationKpi) else measure
 
 
-def stats_of(kpi: KpiDefinition) -> tuple[str, ...]:
-    """The names of a KPI's statistics."""
-    return tuple(stat_name(q) for q in kpi.quantiles) if isinstance(kpi, DurationKpi) else (VALUE,)
-
-
 def evaluate(kpi: KpiDefinition, sums: I64) -> list[list[Reading]]:
     """Read the statistics of many series off their sums, shape (series, :func:`width`).
 
