@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.kpis.definitions import DurationKpi, KpiDefinition, LevelKpi, stat_name
-from streams.kpis.sketch import BUCKETS, nearest_rank, representative
+from streams.kpis.sketch import BUCKETS, quantile_of
 
 I64 = npt.NDArray[np.int64]
 
@@ -65,8 +65,8 @@ def _durations(kpi: DurationKpi, sums: I64) -> list[list[Reading]]:
     for row, count in zip(upto, upto[:, -1].tolist(), strict=True):
         stats = []
         for q in kpi.quantiles:
-            bucket = lowest + int(np.searchsorted(row, nearest_rank(q, count)))
-            seconds = representative(bucket) / 1000 if count > 0 else None
+            duration = quantile_of(row, q, lowest)
+            seconds = None if duration is None else duration / 1000
             stats.append(Reading(stat_name(q), seconds, count, (count,)))
         readings.append(stats)
     return readings
