@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from streams.kpis.definitions import stat_name
-from streams.kpis.fold import _bucket as compiled_bucket
 from streams.kpis.sketch import BORDERS, BUCKETS, RELATIVE_ERROR, bucket_of, quantile_of, representative
+from streams.kpis.step import _bucket as compiled_bucket
 from tests.support.histogram import quantile
 
 GAMMA = Fraction(101, 99)
