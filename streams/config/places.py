@@ -84,10 +84,6 @@ class Place:
         return self.node.tag == _NULL and self.node.value in ("", "~", "null", "Null", "NULL")
 
     @property
-    def is_text(self) -> bool:
-        return isinstance(self.node, yaml.ScalarNode)
-
-    @property
     def is_list(self) -> bool:
         return isinstance(self.node, yaml.SequenceNode)
 

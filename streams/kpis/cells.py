@@ -53,6 +53,15 @@ def new_cells(capacity):  # type: ignore[no-untyped-def]
 
 
 @njit
+def _capacity(count):  # type: ignore[no-untyped-def]
+    """Of a table that is to hold ``count`` cells: at most a third of it, so that some more fit in."""
+    capacity = 1024
+    while count * 3 > capacity:
+        capacity *= 2
+    return capacity
+
+
+@njit
 def _first_place(series, pane, capacity):  # type: ignore[no-untyped-def]
     mixed = np.uint64(series) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(pane) * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed ^= mixed >> np.uint64(29)
@@ -138,10 +147,7 @@ def sealed(cells, floor):  # type: ignore[no-untyped-def]
     for place in range(cells.table.shape[0]):
         if cells.table[place, SERIES] != FREE and cells.table[place, PANE_OF] >= floor:
             kept += 1
-    capacity = 1024
-    while kept * 3 > capacity:
-        capacity *= 2
-    return _copy(cells, capacity, floor)
+    return _copy(cells, _capacity(kept), floor)
 
 
 @njit
@@ -186,10 +192,7 @@ def dump(cells):  # type: ignore[no-untyped-def]
 @njit
 def restore(rows, frontier):  # type: ignore[no-untyped-def]
     """The cells that :func:`dump` told of; all of them wait to be told of."""
-    capacity = 1024
-    while rows.shape[0] * 3 > capacity:
-        capacity *= 2
-    cells = new_cells(capacity)
+    cells = new_cells(_capacity(rows.shape[0]))
     cells.meta[FRONTIER] = frontier
     for at in range(rows.shape[0]):
         add(cells, rows[at, 0], rows[at, 1], rows[at, 2])

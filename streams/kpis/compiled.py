@@ -13,7 +13,7 @@ from typing import Any
 
 import numba
 
-_MODULES = ("absolutes", "cells", "duplicates", "entities", "fold", "program", "rows", "sketch")
+_MODULES = ("absolutes", "cells", "duplicates", "entities", "fold", "program", "rows", "sketch", "step")
 
 
 def _cache_folder() -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.kpis.definitions import DurationKpi, KpiDefinition, LevelKpi, stat_name
-from streams.kpis.sketch import BUCKETS, nearest_rank, representative
+from streams.kpis.sketch import BUCKETS, quantile_of
 
 I64 = npt.NDArray[np.int64]
 
@@ -41,11 +41,6 @@ def place(kpi: KpiDefinition, measure: I64, bucket: I64) -> I64:
     return bucket if isinstance(kpi, DurationKpi) else measure
 
 
-def stats_of(kpi: KpiDefinition) -> tuple[str, ...]:
-    """The names of a KPI's statistics."""
-    return tuple(stat_name(q) for q in kpi.quantiles) if isinstance(kpi, DurationKpi) else (VALUE,)
-
-
 def evaluate(kpi: KpiDefinition, sums: I64) -> list[list[Reading]]:
     """Read the statistics of many series off their sums, shape (series, :func:`width`).
 
@@ -70,8 +65,8 @@ def _durations(kpi: DurationKpi, sums: I64) -> list[list[Reading]]:
     for row, count in zip(upto, upto[:, -1].tolist(), strict=True):
         stats = []
         for q in kpi.quantiles:
-            bucket = lowest + int(np.searchsorted(row, nearest_rank(q, count)))
-            seconds = representative(bucket) / 1000 if count > 0 else None
+            duration = quantile_of(row, q, lowest)
+            seconds = None if duration is None else duration / 1000
             stats.append(Reading(stat_name(q), seconds, count, (count,)))
         readings.append(stats)
     return readings

@@ -52,7 +52,11 @@ class Intake:
     @property
     def oldest(self) -> int:
         """Nothing older is taken in of any topic, in epoch ms: of a silent one nothing before what has been sealed."""
-        return max(min(self.watermarks.own) - self._lateness_ms, self.sealed_below)
+        return min(self._horizon(family) for family in range(len(FAMILIES)))
+
+    def _horizon(self, family: int) -> int:
+        """Nothing older is taken in of this topic from now on, in epoch ms."""
+        return max(self.watermarks.own[family] - self._lateness_ms, self.sealed_below)
 
     def take(self, family: int, events: Sequence[BusinessEvent | None], arrivals: I64) -> tuple[Taken, Counts]:
         """Choose from a chunk; ``events`` has None where a record could not be decoded."""
@@ -88,15 +92,11 @@ class Intake:
 
     def remember(self, family: int, digest: I64, time: I64) -> None:
         """Take in what a journal says was taken in."""
-        horizon = max(self.watermarks.own[family] - self._lateness_ms, self.sealed_below)
-        self._duplicates[family].remember(digest, time, horizon)
+        self._duplicates[family].remember(digest, time, self._horizon(family))
 
     def state(self) -> dict[str, Any]:
         """Everything, as plain values and arrays."""
-        known = []
-        for family, duplicates in enumerate(self._duplicates):
-            horizon = max(self.watermarks.own[family] - self._lateness_ms, self.sealed_below)
-            known.append(duplicates.state(horizon))
+        known = [duplicates.state(self._horizon(family)) for family, duplicates in enumerate(self._duplicates)]
         return {"watermarks": self.watermarks.state(), "sealed": self.sealed_below, "known": known}
 
     def load(self, state: dict[str, Any]) -> None:

@@ -10,7 +10,6 @@ Source: Masson, Rim, Lee: DDSketch, VLDB 2019.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -58,15 +57,12 @@ def nearest_rank(q: float, count: int) -> int:
     return max(1, -(-share.numerator * count // share.denominator))
 
 
-def quantile(counts: Mapping[int, int], q: float) -> float | None:
-    """The q-quantile (nearest rank) of a histogram ``bucket → count``, in milliseconds, or None when it is empty."""
-    total = sum(counts.values())
-    if total <= 0:
+def quantile_of(upto: npt.NDArray[np.int64], q: float, lowest: int = 0) -> float | None:
+    """The q-quantile (nearest rank) of a histogram, in milliseconds, or None when it is empty.
+
+    ``upto`` has, for bucket ``lowest`` and each one after it, how many values lie there or before.
+    """
+    count = int(upto[-1])
+    if count <= 0:
         return None
-    rank = nearest_rank(q, total)
-    seen = 0
-    for bucket in sorted(counts):
-        seen += counts[bucket]
-        if seen >= rank:
-            return representative(bucket)
-    return None
+    return representative(lowest + int(np.searchsorted(upto, nearest_rank(q, count))))

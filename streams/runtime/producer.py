@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kafka import KafkaProducer
 
-from streams.events.codec import HEADERS, encode
-from streams.events.times import format_time
-from streams.events.types import SourceHeartbeat
+from streams.events.codec import HEADERS
+from streams.events.heartbeats import heartbeats
 from streams.runtime.client_errors import broker_errors
 from streams.runtime.partitions import KeyPartitioner
 from streams.runtime.ports import require_reachable
@@ -73,12 +72,8 @@ def send_heartbeats(producer: Producer, names: TopicNames, partitions: int, time
 
     The same call gives the same events, ids included, so a repeated import repeats nothing.
     """
-    at = format_time(time_ms)
-    for family, topic in zip(("orders", "deliveries", "support"), names.events, strict=True):
-        for partition in range(partitions):
-            # The id has the place in it: one worker reads a partition of all three topics, and drops
-            # duplicates.
-            mark = f"heartbeat-{family}-{partition}-{time_ms}"
-            event = SourceHeartbeat(id=mark, source=source, time=at, subject=source)
-            producer.send(topic, value=encode(event), key=source.encode(), headers=HEADERS, partition=partition)
-    return len(names.events) * partitions
+    sent = 0
+    for family, partition, key, value in heartbeats(source, time_ms, partitions):
+        producer.send(names.events[family], value=value, key=key, headers=HEADERS, partition=partition)
+        sent += 1
+    return sent

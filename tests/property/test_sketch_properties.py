@@ -9,7 +9,8 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kpis.sketch import BORDERS, bucket_of, quantile
+from streams.kpis.sketch import BORDERS, bucket_of
+from tests.support.histogram import quantile
 
 LONGEST = int(BORDERS[-1])
 ROUNDING = Fraction(1, 10**12)

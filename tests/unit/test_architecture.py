@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from streams.kpis.compiled import _MODULES as COMPILED
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("streams", "detectors", "dashboards")
 
@@ -129,3 +131,9 @@ def test_the_core_does_not_import_what_imports_its_programs() -> None:
         if within(name, "streams.kpis")
     ]
     assert wrong == []
+
+
+def test_a_change_in_any_compiled_module_compiles_anew() -> None:
+    users = {name for name in MODULES if "streams.kpis.compiled" in imports(name)}
+    assert users
+    assert users <= {f"streams.kpis.{name}" for name in COMPILED}

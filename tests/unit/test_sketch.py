@@ -6,11 +6,13 @@ from collections import Counter
 from fractions import Fraction
 from math import ceil
 
+import numpy as np
 import pytest
 
 from streams.kpis.definitions import stat_name
-from streams.kpis.fold import _bucket as compiled_bucket
-from streams.kpis.sketch import BORDERS, BUCKETS, RELATIVE_ERROR, bucket_of, quantile, representative
+from streams.kpis.sketch import BORDERS, BUCKETS, RELATIVE_ERROR, bucket_of, quantile_of, representative
+from streams.kpis.step import _bucket as compiled_bucket
+from tests.support.histogram import quantile
 
 GAMMA = Fraction(101, 99)
 YEAR_MS = 366 * 24 * 3_600_000
@@ -90,6 +92,13 @@ def test_the_nearest_rank_is_taken_not_an_average() -> None:
     counts = {bucket_of(1_000): 1, bucket_of(9_000): 1}
     assert quantile(counts, 0.5) == representative(bucket_of(1_000))
     assert quantile(counts, 0.51) == representative(bucket_of(9_000))
+
+
+def test_a_quantile_is_found_where_only_the_buckets_in_use_are_kept() -> None:
+    upto = np.cumsum([1, 0, 2, 1])
+    assert [quantile_of(upto, q, 700) for q in (0.25, 0.5, 0.75, 1.0)] == [
+        representative(bucket) for bucket in (700, 702, 702, 703)
+    ]
 
 
 def test_removing_what_was_merged_leaves_what_there_was() -> None:

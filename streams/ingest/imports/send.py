@@ -14,9 +14,7 @@ from typing import NamedTuple
 
 from streams.config import Config
 from streams.config.structs import WEEKDAYS
-from streams.events.codec import encode
-from streams.events.times import format_time
-from streams.events.types import SourceHeartbeat
+from streams.events.heartbeats import heartbeats
 from streams.ingest.imports.contracts import CONTRACTS
 from streams.ingest.imports.mapping import Mapping
 from streams.ingest.imports.report import ImportReport
@@ -25,7 +23,6 @@ from streams.kpis.grid import Grid
 
 BEAT_EVENTS = 1_000
 BATCH_EVENTS = 500
-FAMILIES = 3
 
 
 class Record(NamedTuple):
@@ -96,13 +93,7 @@ class Stream:
 
     def _heartbeats(self, time: int) -> list[Record]:
         """One for every partition of the three topics."""
-        records = []
-        text = format_time(time)
-        for family in range(FAMILIES):
-            for partition in range(self._partitions):
-                id_ = f"heartbeat-{family}-{partition}-{time}"
-                beat = SourceHeartbeat(id=id_, source=self._source, time=text, subject=self._source)
-                records.append(Record(family, partition, self._source.encode(), encode(beat), time))
+        records = [Record(*beat, time) for beat in heartbeats(self._source, time, self._partitions)]
         self._report.heartbeats += len(records)
         return records
 
