@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import tempfile
+import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from faust.types import TP
 from kafka import KafkaAdminClient
 
 from streams.runtime.chunks import Chunk
+from streams.runtime.kafka import ApacheKafka
 from streams.runtime.server import BrokerProcess
 from streams.runtime.transport import (
     FETCH_BYTES,
