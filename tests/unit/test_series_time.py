@@ -71,7 +71,8 @@ def test_a_level_over_months_of_silence_is_told_without_crawling() -> None:
         return process_time() - began
 
     # Six times as long may cost six times as much, not 36 times: no hour may add up all hours before it.
-    assert seconds(240) < 14 * min(seconds(40), seconds(40))
+    # The best of a few: another process may take the caches away.
+    assert min(seconds(240) for _ in range(3)) < 14 * min(seconds(40) for _ in range(5))
 
 
 def test_a_slice_falls_silent_alone() -> None:
