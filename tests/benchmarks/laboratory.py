@@ -67,8 +67,8 @@ class Laboratory:
         jars = fetch_jars()
         self.folder = Path(tempfile.mkdtemp(prefix="daybook-bench-"))
         try:
-            port = _free_port()
-            self.kafka = ApacheKafka(self.folder / "kafka", port, jars, controller_port=_free_port(port))
+            port = free_port()
+            self.kafka = ApacheKafka(self.folder / "kafka", port, jars, controller_port=free_port(port))
             self.kafka.start()
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -98,7 +98,7 @@ class Laboratory:
             "DAYBOOK_EMBEDDED": "false",
             "DAYBOOK_PARTITIONS": str(PARTITIONS),
             "DAYBOOK_METRICS_HOST": HOST,
-            "DAYBOOK_METRICS_PORT": str(_free_port()),
+            "DAYBOOK_METRICS_PORT": str(free_port()),
         }
         return Setup(load_config(path, environment), path, environment)
 
@@ -199,6 +199,7 @@ class Worker:
             return False
 
 
-def _free_port(*taken: int) -> int:
+def free_port(*taken: int) -> int:
+    """A port of loopback nothing listens on, and none of ``taken``."""
     # Below those the system hands out by itself: no client takes it meanwhile.
     return next_free(HOST, random.randrange(20_000, 30_000), set(taken))

@@ -7,10 +7,10 @@ the histogram's bucket borders are shared with the core.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, Protocol
 
 from streams.events.times import parse_time
 from streams.events.types import TYPE_NAMES, BusinessEvent
@@ -20,6 +20,12 @@ from streams.kpis.sketch import bucket_of, representative
 
 Key = tuple[str, str, tuple[tuple[str, str], ...], int]
 """kpi, statistic, slice, start of the grain."""
+
+
+class GridLike(Protocol):
+    """Spans of event time: of a KPI's grain, or any other."""
+
+    def around(self, ms: int) -> tuple[int, int]: ...
 
 
 @dataclass
@@ -137,14 +143,17 @@ class Oracle:
                 return 0
         return 1
 
-    def compute(self, until: int) -> dict[Key, tuple[float | None, tuple[int, ...]]]:
+    def compute(
+        self, until: int, grids: Callable[[Any], GridLike] | None = None
+    ) -> dict[Key, tuple[float | None, tuple[int, ...]]]:
         """Values of all grains with anything in them, by series and start; levels up to ``until``.
 
-        ``until`` is also how far event time has come: cases silent for too long by then are over.
+        ``until`` is also how far event time has come: cases silent for too long by then are over. ``grids`` gives
+        other spans than a KPI's grain.
         """
         self._part_lives(until)
         for kpi in self.definitions.kpis:
-            grid = Grid(kpi.grain, self.definitions.timezone, self.definitions.week_starts)
+            grid = self._grid(kpi) if grids is None else grids(kpi)
             if isinstance(kpi, MeasureKpi):
                 self._measure(kpi, grid)
             elif isinstance(kpi, DurationKpi):
@@ -152,6 +161,9 @@ class Oracle:
             else:
                 self._level(kpi, grid, until)
         return self.values
+
+    def _grid(self, kpi: Any) -> GridLike:
+        return Grid(kpi.grain, self.definitions.timezone, self.definitions.week_starts)
 
     def _part_lives(self, watermark: int) -> None:
         """A case that was silent for too long is over; what comes under its name later is another one."""
@@ -182,7 +194,7 @@ class Oracle:
         keep = self.definitions.keep_open_ms
         return keep, life[-1].time + keep + self.definitions.allowed_lateness_ms
 
-    def _measure(self, kpi: MeasureKpi, grid: Grid) -> None:
+    def _measure(self, kpi: MeasureKpi, grid: GridLike) -> None:
         sums: dict[tuple[Any, int], list[int]] = defaultdict(lambda: [0, 0])
         for case in self.cases:
             for at, one in enumerate(case):
@@ -207,7 +219,7 @@ class Oracle:
                 value = first / second if second else None
                 self.values[kpi.name, "value", slice_, start] = (value, (first, second))
 
-    def _duration(self, kpi: DurationKpi, grid: Grid) -> None:
+    def _duration(self, kpi: DurationKpi, grid: GridLike) -> None:
         found: dict[tuple[Any, int], list[int]] = defaultdict(list)
         for case in self.cases:
             for at, one in enumerate(case):
@@ -272,7 +284,7 @@ class Oracle:
                 intervals.append((stay.due, end, stay.dims))
         return intervals
 
-    def _level(self, kpi: LevelKpi, grid: Grid, until: int) -> None:
+    def _level(self, kpi: LevelKpi, grid: GridLike, until: int) -> None:
         changes: dict[Any, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         for case, given_up in zip(self.cases, self.ends, strict=True):
             for begin, end, dims in self._intervals(kpi, case, given_up):
