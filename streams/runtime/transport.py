@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import faust
@@ -145,6 +145,22 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         return len(ours) == len(offsets)
 
 
+class _ReadOffsets(dict[TP, int | None]):
+    """What Faust remembers having read, to drop what comes again. Of chunked topics it remembers nothing: the reader
+    takes each record once, and a log that was made again begins at 0."""
+
+    def __init__(self, is_chunked: Callable[[TP], bool]) -> None:
+        super().__init__()
+        self._is_chunked = is_chunked
+
+    def __missing__(self, tp: TP) -> None:
+        return None
+
+    def __setitem__(self, tp: TP, offset: int | None) -> None:
+        if not self._is_chunked(tp):
+            super().__setitem__(tp, offset)
+
+
 class Consumer(stock.Consumer):
     """Faust's consumer, for which a chunk is one message."""
 
@@ -154,6 +170,7 @@ class Consumer(stock.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._seeking = asyncio.Lock()
         super().__init__(*args, **kwargs)
+        self._read_offset = _ReadOffsets(self._is_chunked)
 
     @property
     def reader(self) -> Reader | None:
@@ -203,8 +220,6 @@ class Consumer(stock.Consumer):
         async with self._seeking:  # what is placed answers what was wanted last
             wanted = {tp: reader.wanted(tp) for tp in tps}
             positions = await self._thread.call_thread(self._thread.place, wanted) if wanted else {}
-            for tp, position in positions.items():
-                self._read_offset[tp] = position.offset or None
             reader.placed(positions)
         return {tp: position.offset for tp, position in positions.items()}
 
