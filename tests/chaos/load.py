@@ -133,11 +133,16 @@ class Sender(threading.Thread):
         self.last = BEGIN
         """When the last record was due, in event time."""
         self.error: BaseException | None = None
-        self.behind = 0.0
-        """Seconds by which it is behind its schedule."""
         self._config, self._outgoing, self._speed = config, records, speed
         self._topics = TopicNames(config.namespace).events
         self._stop_asked = threading.Event()
+        self._began = 0.0
+        self._clock = 0.0
+
+    @property
+    def behind(self) -> float:
+        """Seconds by which it is behind its schedule."""
+        return time.monotonic() - self._began - self._clock / 1000 / self._speed if self._began else 0.0
 
     def stop(self) -> None:
         """Send no more, and wait for what is under way."""
@@ -153,17 +158,16 @@ class Sender(threading.Thread):
 
     def _send_all(self, producer: BulkProducer) -> None:
         pending: list[Outgoing] = []
-        began, clock = time.monotonic(), 0.0
+        self._began = time.monotonic()
         for record in self._outgoing:
-            while record.due - BEGIN > clock:
+            while record.due - BEGIN > self._clock:
                 if pending:
                     self._deliver(producer, pending)
                     pending = []
                 if self._stop_asked.wait(_TICK):
                     return
-                target = (time.monotonic() - began) * 1000 * self._speed
-                clock = min(target, clock + _CATCH_UP * _TICK * 1000 * self._speed)
-                self.behind = (target - clock) / 1000 / self._speed
+                target = (time.monotonic() - self._began) * 1000 * self._speed
+                self._clock = min(target, self._clock + _CATCH_UP * _TICK * 1000 * self._speed)
             pending.append(record)
         self._deliver(producer, pending)
 

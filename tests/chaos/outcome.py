@@ -18,7 +18,8 @@ from tests.chaos.watch import Jump
 
 FILE = "result.json"
 BEHIND_FOR = 10.0
-"""Seconds: a worker that takes over a series may show what was true so long ago, not more."""
+"""Seconds: a worker that takes over a series may show what was true so long ago, and one that was frozen may go on
+showing what is another one's so long, not more."""
 
 
 class Suffered(Struct):
@@ -97,6 +98,8 @@ class Outcome(Struct, kw_only=True):
                 f"metrics jumped {len(serious)} times, worst: {worst.series} at {worst.worker} {worst.kind} by "
                 f"{worst.events:g} at {worst.at:.0f} s"
             )
+        if self.shared > BEHIND_FOR:
+            said.append(f"a metric was at two workers for {self.shared:.0f} s")
         lasting = [one for one in self.faults if one.recovered is None]
         if lasting:
             said.append(
@@ -106,9 +109,14 @@ class Outcome(Struct, kw_only=True):
 
     def serious(self) -> list[Jump]:
         """The jumps that no worker's metrics may make: to fall, to show more than was sent, and on taking over to
-        show what was true :data:`BEHIND_FOR` ago."""
+        show what was true :data:`BEHIND_FOR` ago. What is stale is judged by how long it lasts."""
         tolerated = BEHIND_FOR * self.plan.rate / EVENTS_PER_ORDER
-        return [jump for jump in self.jumps if jump.kind != "fell behind" or jump.events > tolerated]
+        behind = ("fell behind", "stale")
+        return [
+            jump
+            for jump in self.jumps
+            if jump.kind not in behind or (jump.kind == "fell behind" and jump.events > tolerated)
+        ]
 
     def recoveries(self, kinds: Iterable[Kind]) -> list[float]:
         """How long the faults of these kinds took."""

@@ -44,8 +44,9 @@ def figures(outcome: Outcome) -> str:
         ("dead letters too many", outcome.letters.surplus),
         ("dead letters written more than once", outcome.letters.repeated),
         ("longest time a metric was at two workers", f"{outcome.shared:.1f} s"),
-        ("metrics that fell, or were more than was sent", _jumps(outcome, lambda kind: kind != "fell behind")),
+        ("metrics that fell, or were more than was sent", _jumps(outcome, lambda kind: kind in ("fell", "too many"))),
         ("metrics that fell behind at a hand-over", _jumps(outcome, lambda kind: kind == "fell behind")),
+        ("metrics shown by one that no longer owned them", _jumps(outcome, lambda kind: kind == "stale")),
     ]
     rows = []
     for kind, found in outcome.by_kind().items():

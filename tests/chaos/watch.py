@@ -39,9 +39,9 @@ class Sample(NamedTuple):
 
 
 class Jump(Struct, frozen=True):
-    """A count that must not do so fell, or was more than had been sent. ``kind`` is ``fell`` within what one worker
-    showed without a break, ``fell behind`` from what another one had shown before, or ``too many``; ``events`` is by
-    how much."""
+    """A count fell, or was more than had been sent. ``kind`` is ``fell`` within what one worker showed without a break,
+    ``fell behind`` from what another one had shown before, ``stale`` the same beside another one that shows it too (one
+    of them does not know yet that it is not its any more), or ``too many``; ``events`` is by how much."""
 
     kind: str
     at: float
@@ -69,7 +69,8 @@ class Witness(Struct):
             if before is not None and value < before:
                 self._jump("fell", at, worker, name, before - value)
             elif before is None and value < best:
-                self._jump("fell behind", at, worker, name, best - value)
+                alone = sum(name in shown for shown in told.values()) == 1
+                self._jump("fell behind" if alone else "stale", at, worker, name, best - value)
             if name == (TOTAL, ()) and value > most:
                 self._jump("too many", at, worker, name, value - most)
             self._best[name] = max(best, value)

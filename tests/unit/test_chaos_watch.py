@@ -42,6 +42,11 @@ def test_a_worker_that_shows_less_than_the_one_before_is_told_apart() -> None:
     assert brief(witness(({"a": {NORTH: 5}}, 9), ({}, 9), ({"a": {NORTH: 4}}, 9))) == [("fell behind", "a", 1)]
 
 
+def test_a_worker_that_still_shows_what_is_another_ones_is_told_apart() -> None:
+    found = witness(({"a": {NORTH: 3}}, 9), ({"b": {NORTH: 5}}, 9), ({"a": {NORTH: 3}, "b": {NORTH: 5}}, 9))
+    assert brief(found) == [("stale", "a", 2)]
+
+
 def test_more_than_was_sent_is_a_jump() -> None:
     assert brief(witness(({"a": {ORDERS: 5}}, 5), ({"a": {ORDERS: 10}}, 6))) == [("too many", "a", 4)]
 
