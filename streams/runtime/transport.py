@@ -16,7 +16,7 @@ the reasons are in docs/decisions/0002-chunk-transport.md.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import UserDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -145,7 +145,7 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         return len(ours) == len(offsets)
 
 
-class _ReadOffsets(dict[TP, int | None]):
+class _ReadOffsets(UserDict[TP, int | None]):
     """What Faust remembers having read, to drop what comes again. Of chunked topics it remembers nothing: the reader
     takes each record once, and a log that was made again begins at 0."""
 
