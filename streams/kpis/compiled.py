@@ -1,7 +1,8 @@
 """The compiler of the core's inner loops, and where its results are kept.
 
 Numba keys a cached function by its own file only, so a change in a function it calls would go unnoticed. Here the
-cache's folder is named after the text of all compiled modules: a change in any of them compiles all of them anew.
+cache's folder is named after the text of all compiled modules, and of this one for its options: a change in any of them
+compiles all of them anew.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import numba
 
-_MODULES = ("absolutes", "cells", "duplicates", "entities", "fold", "program", "rows", "sketch", "step")
+_MODULES = ("absolutes", "cells", "compiled", "duplicates", "entities", "fold", "program", "rows", "sketch", "step")
 
 
 def _cache_folder() -> Path:
@@ -30,4 +31,4 @@ if "NUMBA_CACHE_DIR" not in os.environ:
 
 def njit(function: Any) -> Any:
     """Compile a function at its first call, and keep the result on disk."""
-    return numba.njit(cache=True)(function)
+    return numba.njit(cache=True, nogil=True)(function)

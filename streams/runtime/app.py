@@ -218,7 +218,7 @@ def _register(app: DaybookApp) -> None:
     @app.agent(chunk_topic(app, app.aggregate.topics), name="aggregate", concurrency=1)
     async def aggregate(stream: Any) -> None:
         async for chunk in stream:
-            await app.aggregate.take(chunk)
+            await app.aggregate.offer(chunk)
 
     @app.agent(chunk_topic(app, [app.detect.topic]), name="detect", concurrency=1)
     async def detect(stream: Any) -> None:

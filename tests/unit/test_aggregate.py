@@ -3,6 +3,8 @@ order."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -111,6 +113,11 @@ class Worker:
         """A chunk fetched since the last seek."""
         tp = TP(topic, p)
         await self.agent.take(chunk(tp, start, events, epoch=self.consumer.epochs[tp]))
+
+    async def offer(self, topic: str, start: int, events: Sequence[BusinessEvent | bytes | None], p: int = 0) -> None:
+        """The same, without waiting until it is folded."""
+        tp = TP(topic, p)
+        await self.agent.offer(chunk(tp, start, events, epoch=self.consumer.epochs[tp]))
 
     def steps(self, number: int = 0) -> list[tuple[Offsets, Offsets]]:
         """What the state log says of a partition."""
@@ -289,6 +296,38 @@ async def test_reading_waits_while_too_much_waits_to_be_recorded(
     await worker.assign(0)
     await worker.take(ORDERS, 0, [placed(n) for n in range(6)])
     assert worker.steps() == [((0, 0, 0), (6, 0, 0))]
+
+
+async def test_partitions_are_folded_side_by_side_and_each_in_order(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await worker.assign(0, 1)
+    first, second = sorted(worker.kernels, key=lambda kernel: kernel.number)
+    began, may_go_on = threading.Event(), threading.Event()
+    process = first.process
+
+    def slowly(*what: Any) -> Outcome:
+        began.set()
+        assert may_go_on.wait(10)
+        return process(*what)
+
+    monkeypatch.setattr(first, "process", slowly)
+    await worker.offer(ORDERS, 0, [placed(0)])
+    await asyncio.to_thread(began.wait, 10)
+    await worker.offer(ORDERS, 0, [placed(0)], p=1)
+    await until(lambda: second.seen)
+    flushing = asyncio.ensure_future(worker.agent.flush())
+    behind = asyncio.ensure_future(worker.offer(DELIVERIES, 0, [placed(0)]))
+    await asyncio.sleep(0.02)
+    assert first.seen == []
+    assert first.sequence == 0, "nothing is drained while the kernel folds"
+    assert not behind.done()
+    may_go_on.set()
+    await behind
+    await flushing
+    await until(lambda: len(first.seen) == 2)
+    assert first.seen == [(0, 0), (1, 0)]
+    assert worker.steps(0)[0] == ((0, 0, 0), (1, 0, 0))
 
 
 async def test_a_commit_that_is_refused_is_made_good_at_the_next_flush(worker: Worker) -> None:

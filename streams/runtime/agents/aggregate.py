@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from faust.types import TP
@@ -41,6 +42,10 @@ MOST_REPLAYED = 200_000
 """Events of a partition that a recovery folds again, at most: then a snapshot is due."""
 
 
+THREADS = 2
+"""That decode and fold, each one partition's events: what is compiled, nearly half of it, needs no interpreter lock."""
+
+
 class Aggregate:
     """The source partitions of one worker. ``revive`` gives the kernel of a partition number that a chain leads to."""
 
@@ -66,6 +71,8 @@ class Aggregate:
         self._ledger = Ledger(state_log, MOST_REPLAYED, clock)
         self._recovery = Recovery(self._ledger, revive, self._came_back, metrics.recovered, "aggregate", clock)
         self._partitions: dict[int, SourcePartition] = {}
+        self._threads = ThreadPoolExecutor(THREADS, "fold")
+        self._folding: dict[int, asyncio.Task[None]] = {}
         self._committed: dict[TP, int] = {}
         self._uncommitted: dict[TP, int] = {}
         self._flushing = asyncio.Lock()
@@ -140,10 +147,22 @@ class Aggregate:
             log.warning("cannot seek now", error=str(error) or type(error).__name__)
 
     async def close(self) -> None:
-        """Stop reading states."""
+        """Stop reading states and folding."""
         await self._recovery.close()
+        for task in self._folding.values():
+            task.cancel()
+        await asyncio.gather(*self._folding.values(), return_exceptions=True)
+        self._threads.shutdown(cancel_futures=True)
 
     # -- events in ----------------------------------------------------------------------------------------------
+
+    async def offer(self, chunk: Chunk) -> None:
+        """Have a chunk folded, beside those of other partitions, after those of its own; returns when it is begun."""
+        number = chunk.tp.partition
+        if (before := self._folding.get(number)) is not None:
+            await asyncio.wait([before])
+        self._folding[number] = task = asyncio.ensure_future(self.take(chunk))
+        task.add_done_callback(_note_failure)
 
     async def take(self, chunk: Chunk) -> None:
         """Fold a chunk, giving others a turn in between. Nothing in it raises."""
@@ -162,10 +181,11 @@ class Aggregate:
             log.warning("a chunk is missing, reading again", topic=chunk.tp.topic, partition=partition.number)
             await self._rewind([chunk.tp])
             return
+        loop = asyncio.get_running_loop()
         try:
             for start, stop in partition.slices(family, chunk):
-                partition.fold(family, chunk, start, stop)
-                await asyncio.sleep(0)
+                async with partition.busy:
+                    await loop.run_in_executor(self._threads, partition.fold, family, chunk, start, stop)
                 if not self._ours(partition) or not partition.expects(family, chunk):
                     return
             partition.finish(family, chunk)
@@ -205,7 +225,8 @@ class Aggregate:
         async with self._flushing:
             ready = [partition for partition in self._partitions.values() if partition.kernel is not None]
             for partition in ready:
-                await self._tend(partition)
+                async with partition.busy:
+                    await self._tend(partition)
             await asyncio.gather(*(self._publish(partition) for partition in ready))
             news = {tp: offset for tp, offset in self._uncommitted.items() if self._committed.get(tp) != offset}
             if news and await self._consumer().commit_published(news):
@@ -216,7 +237,8 @@ class Aggregate:
         """What one partition has to say, in steps each of which is taken up again where it failed."""
         if not partition.trusted or not self._ours(partition):
             return
-        publication = partition.publication or self._drain(partition)
+        async with partition.busy:
+            publication = partition.publication or self._drain(partition)
         letters = len(partition.letters) if publication is None else publication.letters
         try:
             await deliver(self._send, partition.letters[:letters])
@@ -276,3 +298,8 @@ class Aggregate:
         self._metrics.open_cases.labels(number).set(partition.kernel.open_cases)
         for dimension, values in partition.kernel.folded.items():
             self._metrics.folded.labels(number, dimension).set(values)
+
+
+def _note_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a chunk was not taken, it is read again", exc_info=error)

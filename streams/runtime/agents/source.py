@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
@@ -92,6 +93,8 @@ class SourcePartition:
         """Dead letters not yet acknowledged."""
         self.publication: Publication | None = None
         """What is under way."""
+        self.busy = asyncio.Lock()
+        """Held by whoever has the kernel to itself: it folds in a thread."""
         self.begun = clock()
         self._told: dict[str, tuple[int | None, bool]] = {}
         self._epochs = [0] * len(FAMILIES)
