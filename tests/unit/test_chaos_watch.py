@@ -63,6 +63,13 @@ def test_only_the_long_window_is_watched() -> None:
     assert watched(samples) == {NORTH: 3.0}
 
 
+def test_tickets_by_region_are_not_watched_for_an_order_read_later_moves_them() -> None:
+    samples: Any = {
+        "daybook_tickets_opened": {(("region", "unknown"), ("window", "24h")): 3.0, (("window", "24h"),): 5.0}
+    }
+    assert watched(samples) == {("daybook_tickets_opened", ()): 5.0}
+
+
 def sample(at: float, shown: float, places: int, worker: str = "a") -> Sample:
     return Sample(at, shown, {worker: shown}, {("orders", str(n)): {worker: 0.0} for n in range(places)}, {})
 
