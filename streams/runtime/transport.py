@@ -16,7 +16,7 @@ the reasons are in docs/decisions/0002-chunk-transport.md.
 from __future__ import annotations
 
 import asyncio
-from collections import UserDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -145,7 +145,7 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         return len(ours) == len(offsets)
 
 
-class _ReadOffsets(UserDict[TP, int | None]):
+class _ReadOffsets(dict[TP, int | None]):
     """What Faust remembers having read, to drop what comes again. Of chunked topics it remembers nothing: the reader
     takes each record once, and a log that was made again begins at 0."""
 
@@ -159,6 +159,10 @@ class _ReadOffsets(UserDict[TP, int | None]):
     def __setitem__(self, tp: TP, offset: int | None) -> None:
         if not self._is_chunked(tp):
             super().__setitem__(tp, offset)
+
+    def update(self, offsets: Mapping[TP, int | None]) -> None:  # type: ignore[override]
+        for tp, offset in offsets.items():
+            self[tp] = offset
 
 
 class Consumer(stock.Consumer):
