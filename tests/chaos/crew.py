@@ -26,6 +26,7 @@ class Ended(NamedTuple):
     at: float
     worker: str
     how: str
+    asked: bool = False
 
 
 class Worker:
@@ -112,7 +113,7 @@ class Crew:
         while (how := worker.part.ended()) is None and time.monotonic() < deadline:
             time.sleep(0.05)
         if how != "finished":
-            self._note(worker, "did not end when asked" if how is None else f"asked to end, it {how}")
+            self._note(worker, f"did not within {_ENDS_WITHIN:.0f} s" if how is None else how, asked=True)
         self._gone(worker)
 
     def tend(self) -> list[str]:
@@ -147,8 +148,8 @@ class Crew:
         self.workers = [one for one in self.workers if one is not worker]
         worker.part.stop()
 
-    def _note(self, worker: Worker, how: str) -> None:
-        self.unasked.append(Ended(self._clock(), worker.name, how))
+    def _note(self, worker: Worker, how: str, asked: bool = False) -> None:
+        self.unasked.append(Ended(self._clock(), worker.name, how, asked))
 
 
 __all__ = ["Crew", "Ended", "MetricsError", "Worker"]

@@ -116,15 +116,17 @@ class Faults:
     def note_recoveries(self, samples: Sequence[Sample], places: int) -> None:
         """From a fault's beginning, of the broker's and of a removal from its end, until all goes on: every topic
         partition is read, and the orders acknowledged by then are shown and one more. Of a worker that was added: and
-        it reads some."""
+        it reads some, if it ever does."""
         for number, one in self._suffered.items():
             since = one.ended if one.fault.kind in FROM_ITS_END else one.begun
             if since is None:
                 continue
             orders = min(self._orders[number] + 1, self._sender.acknowledged)
-            # It may have been killed before it was given any, or be one more than there are partitions.
-            reader = one.victim if one.fault.kind == "added" and any(s.reads(one.victim) for s in samples) else ""
-            one.recovered = recovery(samples, since, orders, places, reader)
+            one.recovered = recovery(samples, since, orders, places)
+            if one.fault.kind == "added":
+                # It may be killed before it is given any, or be one more than there are partitions.
+                read = recovery(samples, since, orders, places, one.victim)
+                one.recovered = one.recovered if read is None else read
 
     def relative_to(self, began: float) -> list[Suffered]:
         """What happened, times as seconds since then."""

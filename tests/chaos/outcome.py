@@ -100,6 +100,9 @@ class Outcome(Struct, kw_only=True):
             )
         if self.shared > BEHIND_FOR:
             said.append(f"a metric was at two workers for {self.shared:.0f} s")
+        unclean = [one for one in self.unasked if one.asked]
+        if unclean:
+            said.append(f"asked to end: {', '.join(f'{one.worker} {one.how} at {one.at:.0f} s' for one in unclean)}")
         lasting = [one for one in self.faults if one.recovered is None]
         if lasting:
             said.append(
@@ -151,7 +154,7 @@ def summary(outcome: Outcome) -> str:
         if took:
             lines.append(f"recovery, {WORDS[kind]}: p50 {median(took):.1f} s, max {max(took):.1f} s of {len(found)}")
     if outcome.unasked:
-        ways = Counter(one.how for one in outcome.unasked)
+        ways = Counter(one.how for one in outcome.unasked if not one.asked)
         lines += [f"workers that ended by themselves: {count} {how}" for how, count in ways.most_common(8)]
     lines.append(f"settled within {outcome.settling:.1f} s" if outcome.settled else "did not settle")
     wrong = outcome.wrong()

@@ -65,6 +65,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "fell behind by 5000": {"jumps": [Jump("fell behind", 3.0, "worker-01", "daybook_orders_placed", 5000.0)]},
     "too many by 1": {"jumps": [Jump("too many", 3.0, "worker-01", "daybook_orders_placed", 1.0)]},
     "at two workers for 11 s": {"shared": 11.0},
+    "asked to end: worker-02 did not within 25 s": {"unasked": [Ended(9.0, "worker-02", "did not within 25 s", True)]},
     "did not settle": {"settled": False},
     "no recovery was seen from kill 1": {"faults": [Suffered(Fault(1, "kill", 3.0, 1.0, 7), "worker-01", 3.0, 4.0)]},
 }
