@@ -41,6 +41,16 @@ def pack(measure, group, bucket, first, second):  # type: ignore[no-untyped-def]
     return (measure << 50) | (group << 44) | (bucket << 32) | (first << 16) | second
 
 
+def unpack(series: I64) -> tuple[I64, I64, I64]:
+    """Measure, bucket, and what is left of keys: group and both codes (see :func:`unpack_slice`). Shapes (n,)."""
+    return series >> 50, series >> 32 & 0xFFF, ((series >> 44 & 0x3F) << 32) | (series & 0xFFFF_FFFF)
+
+
+def unpack_slice(slice_: int) -> tuple[int, int, int]:
+    """Group and the two codes of what :func:`unpack` left."""
+    return slice_ >> 32, slice_ >> 16 & 0xFFFF, slice_ & 0xFFFF
+
+
 @njit
 def new_cells(capacity):  # type: ignore[no-untyped-def]
     """An empty table; ``capacity`` is a power of two."""

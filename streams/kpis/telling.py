@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from streams.kpis.cells import unpack, unpack_slice
 from streams.kpis.dictionary import Dictionary
 from streams.kpis.partials import Partial
 from streams.kpis.plan import Plan
@@ -27,20 +28,18 @@ def tell(
 ) -> list[Partial]:
     """One partial for each KPI, with its cells among ``rows`` (n, 3): series, pane, value."""
     series, pane, value = rows.T
-    measure = series >> 50
+    measure, bucket, group_codes = unpack(series)
     kpi, place = plan.kpi_of_measure[measure], plan.place_of_measure[measure]
     order = np.argsort(kpi, kind="stable")
     bounds = np.searchsorted(kpi[order], np.arange(len(plan.kpis) + 1))
     partials = []
     for number, definition in enumerate(plan.kpis):
         mine = order[bounds[number] : bounds[number + 1]]
-        # Group and both codes without measure and bucket.
-        group_codes = ((series[mine] >> 44 & 0x3F) << 32) | (series[mine] & 0xFFFF_FFFF)
-        distinct, slice_ = np.unique(group_codes, return_inverse=True)
+        distinct, slice_ = np.unique(group_codes[mine], return_inverse=True)
         cells = np.empty((mine.size, 5), dtype="<i8")
         cells[:, 0] = place[mine]
         cells[:, 1] = slice_
-        cells[:, 2] = series[mine] >> 32 & 0xFFF
+        cells[:, 2] = bucket[mine]
         cells[:, 3] = pane[mine]
         cells[:, 4] = value[mine]
         partials.append(
@@ -61,8 +60,8 @@ def tell(
 
 
 def _slice(plan: Plan, dictionaries: Sequence[Dictionary], kpi: int, packed: int) -> list[tuple[str, str]]:
-    dimensions = plan.groups_of_kpi[kpi][packed >> 32]
-    codes = (packed >> 16 & 0xFFFF, packed & 0xFFFF)
+    group, *codes = unpack_slice(packed)
+    dimensions = plan.groups_of_kpi[kpi][group]
     return [
         (plan.dimensions[dimension], dictionaries[dimension].name(code))
         for dimension, code in zip(dimensions, codes, strict=False)

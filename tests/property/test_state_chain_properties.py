@@ -98,11 +98,8 @@ actions = st.lists(
 )
 
 
-@settings(max_examples=500, deadline=None)
-@given(actions, st.data())
-def test_two_owners_at_once_neither_lose_nor_repeat_anything(
-    done: list[tuple[str, int, int]], data: st.DataObject
-) -> None:
+def played(done: list[tuple[str, int, int]]) -> tuple[Log, list[Owner]]:
+    """Two owners of one log, each doing what is said, in turns."""
     log = Log()
     owners = [Owner("one", log), Owner("two", log)]
     for action, who, steps in done:
@@ -113,6 +110,15 @@ def test_two_owners_at_once_neither_lose_nor_repeat_anything(
             owner.step()
         else:
             owner.begin(steps, action == "snapshot")
+    return log, owners
+
+
+@settings(max_examples=500, deadline=None)
+@given(actions, st.data())
+def test_two_owners_at_once_neither_lose_nor_repeat_anything(
+    done: list[tuple[str, int, int]], data: st.DataObject
+) -> None:
+    log, owners = played(done)
     # A crash at any record: what is read back is the sum of exactly the numbers below its offsets …
     for length in range(len(log.records) + 1):
         _, end, total = value_of(follow(join(log.records[:length]), PLAN, BEGINNING))
@@ -132,16 +138,7 @@ def test_two_owners_at_once_neither_lose_nor_repeat_anything(
 def test_a_log_trimmed_anywhere_before_its_newest_snapshot_reads_the_same(
     done: list[tuple[str, int, int]], data: st.DataObject
 ) -> None:
-    log = Log()
-    owners = [Owner("one", log), Owner("two", log)]
-    for action, who, steps in done:
-        owner = owners[who]
-        if action == "recover":
-            owner.recover()
-        elif action == "step":
-            owner.step()
-        else:
-            owner.begin(steps, action == "snapshot")
+    log, _ = played(done)
     chain = follow(join(log.records), PLAN, BEGINNING)
     if chain.snapshot is None:
         return
