@@ -30,7 +30,9 @@ def test_a_continuous_load_has_about_as_many_events_as_asked_in_order_and_every_
     assert 5_500 < events < 6_500
     assert all(before.due <= after.due for before, after in zip(records, records[1:], strict=False))
     placed = {record.key for record in records if record.first}
-    ended = {record.key for record in records if b'"delivery.delivered"' in record.value or b'cancelled"' in record.value}
+    ended = {
+        record.key for record in records if b'"delivery.delivered"' in record.value or b'cancelled"' in record.value
+    }
     assert placed == ended
     assert len(placed) == sum(record.first for record in records)
 
