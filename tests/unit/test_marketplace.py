@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import msgspec
 
@@ -28,7 +29,7 @@ def test_a_continuous_load_has_about_as_many_events_as_asked_in_order_and_every_
     records = list(continuous(market, portion=1_000))
     events = sum(record.partition is None for record in records)
     assert 5_500 < events < 6_500
-    assert all(before.due <= after.due for before, after in zip(records, records[1:], strict=False))
+    assert all(before.due <= after.due for before, after in pairwise(records))
     placed = {record.key for record in records if record.first}
     ended = {
         record.key for record in records if b'"delivery.delivered"' in record.value or b'cancelled"' in record.value
