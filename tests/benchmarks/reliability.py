@@ -100,10 +100,7 @@ def main() -> int:
     try:
         for part in wanted.only or ("recovery", "soak"):
             with Laboratory(lambda text: print(f"[{time.monotonic() - began:5.0f} s] {text}", flush=True)) as lab:
-                if part == "recovery":
-                    text = recoveries(lab, wanted.orders, wanted.runs)
-                else:
-                    text = soak(lab, wanted.events)
+                text = recoveries(lab, wanted.orders, wanted.runs) if part == "recovery" else soak(lab, wanted.events)
             print(text, flush=True)
             if wanted.publish:
                 PAGE.write_text(put(part, text, PAGE.read_text()))

@@ -3,6 +3,7 @@ order."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -289,6 +290,34 @@ async def test_reading_waits_while_too_much_waits_to_be_recorded(
     await worker.assign(0)
     await worker.take(ORDERS, 0, [placed(n) for n in range(6)])
     assert worker.steps() == [((0, 0, 0), (6, 0, 0))]
+
+
+async def test_reading_waits_for_slow_acknowledgements_and_goes_on_with_them(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aggregate, "MOST_NOTED", 20)
+    await worker.assign(0)
+    gate = asyncio.Event()
+    append = worker.log.append
+
+    async def slow(*given: Any) -> int:
+        await gate.wait()
+        return await append(*given)
+
+    monkeypatch.setattr(worker.log, "append", slow)
+
+    async def read() -> None:
+        for start in range(0, 200, 10):
+            await worker.take(ORDERS, start, [placed(n) for n in range(start, start + 10)])
+
+    reading = asyncio.ensure_future(read())
+    await until(lambda: worker.agent._flushing.locked())
+    await asyncio.sleep(0.2)
+    assert not reading.done()
+    assert len(worker.kernels[0].seen) == 30, "one chunk over the limit, no more"
+    gate.set()
+    await reading
+    assert len(worker.kernels[0].seen) == 200
 
 
 async def test_a_commit_that_is_refused_is_made_good_at_the_next_flush(worker: Worker) -> None:
