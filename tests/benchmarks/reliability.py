@@ -29,7 +29,7 @@ def recoveries(lab: Laboratory, orders: int, runs: int) -> str:
     """The table of all runs."""
     found = [recovery.measure(lab, orders, number) for number in range(1, runs + 1)]
     columns = list(zip(*found, strict=True))
-    rows = [(str(number), *one) for number, one in enumerate(found, 1)]
+    rows: list[tuple[object, ...]] = [(str(number), *one) for number, one in enumerate(found, 1)]
     rows += [("median", *map(median, columns)), ("max", *map(max, columns))]
     head = ("run", "answers", "assigned", "counts", "exact", "state of a partition")
     return f"Seconds since SIGKILL, {orders:,} open orders.\n\n{table(head, rows)}"
