@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup run test check bench chaos kafka clean
+.PHONY: help setup run test check bench chaos soak kafka clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ bench: $(STAMP) ## the live path's figures, on Apache Kafka (needs a JVM and Mav
 
 chaos: $(STAMP) ## twenty minutes of killed workers and brokers, then every value checked (needs a JVM and Maven)
 	$(BIN)/python -m tests.chaos --publish
+
+soak: $(STAMP) ## recovery after SIGKILL, and memory over ten million events (needs a JVM and Maven)
+	$(BIN)/python -m tests.benchmarks.reliability --publish
 
 kafka: $(STAMP) ## Apache Kafka on 127.0.0.1:9092, data in .daybook/kafka (needs a JVM and Maven)
 	$(BIN)/daybook kafka

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -23,7 +25,7 @@ from streams.runtime.status import MetricsError, Samples, fetch, metrics_url, re
 from streams.runtime.supervisor import ProcessPart
 from streams.runtime.topics import TopicNames, admin, create_topics
 from tests.benchmarks.errors import BenchmarkError
-from tests.benchmarks.marketplace import PARTITIONS, Marketplace
+from tests.benchmarks.marketplace import PARTITIONS, Record
 
 HOST = "127.0.0.1"
 DEFAULTS = Path(__file__).resolve().parents[2] / "streams" / "daybook.yaml"
@@ -102,19 +104,23 @@ class Laboratory:
         }
         return Setup(load_config(path, environment), path, environment)
 
-    def send(self, setup: Setup, market: Marketplace) -> Sent:
-        """Create the topics and fill those of the events."""
+    def send(self, setup: Setup, load: Iterable[Record], portion: Callable[[int], None] | None = None) -> Sent:
+        """Create the topics, if there are none, and send to those of the events. ``portion`` is told every 20,000
+        records, acknowledged by then, how many events have been sent, and may wait."""
         create_topics(setup.config)
         topics = TopicNames(setup.config.namespace).events
         began = time.monotonic()
         events = records = size = orders = 0
         with BulkProducer(setup.config) as producer:
-            for record in market.records():
+            for record in load:
                 producer.send(topics[record.family], record.value, record.key, partition=record.partition)
                 records += 1
                 size += len(record.value)
                 events += record.partition is None
                 orders += record.first
+                if portion is not None and records % 20_000 == 0:
+                    producer.flush()
+                    portion(events)
                 if records % 250_000 == 0:
                     self.say(f"  {records:,} records sent")
         return Sent(events, records, size, orders, time.monotonic() - began)
@@ -186,11 +192,21 @@ class Worker:
 
     def orders_placed(self) -> float:
         """What the KPI of that name says of the last 24 hours, in total."""
-        samples = self.samples("daybook_orders_placed").get("daybook_orders_placed", {})
-        for labels, value in samples.items():
-            if {name: text for name, text in labels if text} == {"window": "24h"}:
+        return self.kpi("orders_placed", window="24h") or 0.0
+
+    def kpi(self, name: str, **labels: str) -> float | None:
+        """What a KPI says under exactly these labels."""
+        metric = f"daybook_{name}"
+        for found, value in self.samples(metric).get(metric, {}).items():
+            if {name: text for name, text in found if text} == labels:
                 return value
-        return 0.0
+        return None
+
+    def kill(self) -> None:
+        """End it with SIGKILL, and wait until it is gone."""
+        os.kill(self.pid, signal.SIGKILL)
+        while self._part.ended() is None:
+            time.sleep(0.005)
 
     def _answers(self) -> bool:
         try:

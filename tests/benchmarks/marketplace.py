@@ -7,6 +7,7 @@ The same marketplace gives the same records, byte for byte, however they are rea
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -64,6 +65,13 @@ class Marketplace(msgspec.Struct, frozen=True, kw_only=True):
     straggling: float = 0.001
     partitions: int = PARTITIONS
     by_partition: bool = False
+    whole: bool = False
+    """Not cut off after ``events``: those of all orders placed by then come too, to the end of each."""
+
+    @property
+    def lasts(self) -> int:
+        """How long orders are placed, in ms, about."""
+        return round(_orders(self) / (self.rate / EVENTS_PER_ORDER) * 1000)
 
     def ending(self, at: int) -> Marketplace:
         """The same events, shifted in time so that the last one is sent at ``at`` (epoch ms)."""
@@ -122,6 +130,86 @@ def recording(events: int, ending: int, **more: Any) -> Marketplace:
     rate = min(3_000.0, max(1_000.0, events / 1000))
     market = Marketplace(events=events, start=0, rate=rate, pace=min(1.0, events / rate / 1000), **more)
     return market.ending(ending)
+
+
+def continuous(market: Marketplace, portion: int = 200_000) -> Iterator[Record]:
+    """Records like those of ``market``, however many, of which only some portions are held at any time. Every order
+    comes to its end."""
+    waiting: list[tuple[int, int, Record, Iterator[Record]]] = []
+    start, left, number = market.start, market.events, 0
+
+    def push(number: int, records: Iterator[Record]) -> None:
+        if (record := next(records, None)) is not None:
+            heapq.heappush(waiting, (record.due, number, record, records))
+
+    while left > 0 or waiting:
+        while left > 0 and (not waiting or waiting[0][0] >= start):
+            part = msgspec.structs.replace(
+                market, events=min(portion, left), start=start, seed=market.seed + number, whole=True
+            )
+            push(number, part.records())
+            start, left, number = start + part.lasts, left - part.events, number + 1
+        _, which, record, records = heapq.heappop(waiting)
+        yield record
+        push(which, records)
+
+
+def open_orders(count: int, start: int, step: float, seed: int = 2) -> Iterator[Record]:
+    """Orders placed, paid and dispatched, one every ``step`` ms from ``start`` (epoch ms) on, none of which ends."""
+    market = Marketplace(events=round(count * EVENTS_PER_ORDER), start=start, seed=seed, whole=True)
+    lives = _Lives(market)
+    for order, beats in _beating(market, min(count, lives.count), step):
+        key, time = lives.name(order), start + round(order * step)
+        for after, name in enumerate(("placed", "paid", "dispatched")):
+            kind, stamp = _AT[name], _stamp(time + after)
+            yield Record(time + after, FAMILY[kind], key, lives.event(kind, order, key, stamp), None, kind == PLACED)
+        yield from beats
+
+
+def one_order(events: int, start: int, step: float, seed: int = 3) -> Iterator[Record]:
+    """So many events of one order, all under one key: one is its beginning, the others are failed payments."""
+    market = Marketplace(events=100, start=start, seed=seed, whole=True)
+    lives = _Lives(market)
+    key, failed = lives.name(0), _AT["payment_failed"]
+    for number, beats in _beating(market, events, step):
+        time = start + round(number * step)
+        kind = failed if number else PLACED
+        value = _TEMPLATES[kind] % (b"E%d" % number, kind, _stamp(time), key, *_DATA[kind](lives, 0, key))
+        yield Record(time, ORDERS, key, value, None, kind == PLACED)
+        yield from beats
+
+
+def many_regions(orders: int, start: int, step: float, seed: int = 4) -> Iterator[Record]:
+    """Orders each of which comes from a region of its own and is cancelled at once."""
+    market = Marketplace(events=1_000, start=start, seed=seed, whole=True)
+    lives = _Lives(market)
+    base, cancelled = lives.count, _AT["cancelled"]
+    for number, beats in _beating(market, orders, step):
+        like, key, time = number % base, lives.name(number), start + round(number * step)
+        data = [*lives._placed(like, key)]
+        data[3] = b"region of %d" % number
+        yield Record(time, ORDERS, key, _TEMPLATES[PLACED] % (key, PLACED, _stamp(time), key, *data), None, True)
+        value = _TEMPLATES[cancelled] % (key, cancelled, _stamp(time + 1), key, *lives._money(like, key))
+        yield Record(time + 1, ORDERS, key, value)
+        yield from beats
+
+
+def _beating(market: Marketplace, count: int, step: float) -> Iterator[tuple[int, list[Record]]]:
+    """Numbers, each with the heartbeats that follow it."""
+    beat = market.start + HEARTBEAT_MS
+    for number in range(count):
+        now = market.start + round(number * step)
+        beats: list[Record] = []
+        if now >= beat:
+            beats = list(market._heartbeats(now))
+            beat = now + HEARTBEAT_MS
+        if number == count - 1:
+            beats += market._heartbeats(now + _VOUCHED_MS + 1, now)
+        yield number, beats
+
+
+def _stamp(time: int) -> bytes:
+    return str(np.datetime64(time, "ms")).encode()
 
 
 def _template(source: str, kind: str, data: str) -> bytes:
@@ -187,15 +275,22 @@ _METHODS, _WAREHOUSES, _CARRIERS = _names("method", 5), _names("warehouse", 6), 
 _TOPICS, _QUEUES = _names("topic", 10), _names("queue", 5)
 
 
+def _orders(market: Marketplace) -> int:
+    if market.whole:
+        return max(1, round(market.events / EVENTS_PER_ORDER))
+    # Some too many: a marketplace that has just opened has placed orders mostly, and the end is cut off.
+    orders = market.rate / EVENTS_PER_ORDER
+    return round(orders * (market.events / market.rate * 1.1 + _LONG_LIFE * market.pace)) + 50
+
+
 class _Lives:
     """The orders of a marketplace: what each one is, and when what happens to it."""
 
     def __init__(self, market: Marketplace) -> None:
         self.begun: set[int] = set()
         self._random = random = np.random.default_rng(market.seed)
-        # Some too many: a marketplace that has just opened has placed orders mostly, and the end is cut off.
         orders = market.rate / EVENTS_PER_ORDER
-        self.count = count = round(orders * (market.events / market.rate * 1.1 + _LONG_LIFE * market.pace)) + 50
+        self.count = count = _orders(market)
         self.placed = market.start + np.cumsum(random.exponential(1000 / orders, count)).astype(np.int64)
         self._base = int(random.integers(1 << 40, 1 << 44))
         self._promise = np.datetime_as_string(
@@ -276,7 +371,7 @@ class _Lives:
         twice = np.flatnonzero(random.random(time.size) < market.repeated)
         due = np.concatenate([due, due[twice] + 1_000])
         time, kind, order = (np.concatenate([column, column[twice]]) for column in (time, kind, order))
-        sent = np.argsort(due, kind="stable")[: market.events]
+        sent = np.argsort(due, kind="stable")[: None if market.whole else market.events]
         return due[sent], time[sent], kind[sent], order[sent]
 
     def event(self, kind: int, order: int, key: bytes, stamp: bytes) -> bytes:

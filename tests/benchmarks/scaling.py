@@ -121,7 +121,7 @@ def measure_corners(lab: Laboratory, events: int) -> list[Corner]:
         setup = lab.setup("scaling", case.changes())
         if sent is None:
             lab.say(f"sending {events:,} events with {values} values in each dimension")
-            sent = lab.send(setup, market)
+            sent = lab.send(setup, market.records())
         else:
             lab.forget(setup)
         run, _ = throughput.drain_with_worker(lab, setup, sent)

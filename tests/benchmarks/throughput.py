@@ -58,7 +58,7 @@ def measure(lab: Laboratory, market: Marketplace, runs: int, peer_events: int, p
     """Send the load once, then drain it ``runs`` times with each engine."""
     setup = lab.setup("bench")
     lab.say(f"sending {market.events:,} events")
-    sent = lab.send(setup, market)
+    sent = lab.send(setup, market.records())
     lab.say(f"  sent in {sent.seconds:.0f} s, {sent.bytes / sent.records:.0f} bytes each")
     done: list[Run] = []
     peers: list[PeerRun] = []

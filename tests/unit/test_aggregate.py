@@ -330,6 +330,34 @@ async def test_partitions_are_folded_side_by_side_and_each_in_order(
     assert worker.steps(0)[0] == ((0, 0, 0), (1, 0, 0))
 
 
+async def test_reading_waits_for_slow_acknowledgements_and_goes_on_with_them(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aggregate, "MOST_NOTED", 20)
+    await worker.assign(0)
+    gate = asyncio.Event()
+    append = worker.log.append
+
+    async def slow(*given: Any) -> int:
+        await gate.wait()
+        return await append(*given)
+
+    monkeypatch.setattr(worker.log, "append", slow)
+
+    async def read() -> None:
+        for start in range(0, 200, 10):
+            await worker.take(ORDERS, start, [placed(n) for n in range(start, start + 10)])
+
+    reading = asyncio.ensure_future(read())
+    await until(lambda: worker.agent._flushing.locked())
+    await asyncio.sleep(0.2)
+    assert not reading.done()
+    assert len(worker.kernels[0].seen) == 30, "one chunk over the limit, no more"
+    gate.set()
+    await reading
+    assert len(worker.kernels[0].seen) == 200
+
+
 async def test_a_commit_that_is_refused_is_made_good_at_the_next_flush(worker: Worker) -> None:
     await worker.assign(0)
     await worker.take(ORDERS, 0, [placed(0)])
