@@ -31,7 +31,7 @@ def recoveries(lab: Laboratory, orders: int, runs: int) -> str:
     columns = list(zip(*found, strict=True))
     rows: list[tuple[object, ...]] = [(str(number), *one) for number, one in enumerate(found, 1)]
     rows += [("median", *map(median, columns)), ("max", *map(max, columns))]
-    head = ("run", "answers", "assigned", "counts", "exact", "state of a partition")
+    head = ("run", "answers", "has all partitions", "processing", "exact", "state of a partition")
     return f"Seconds since SIGKILL, {orders:,} open orders.\n\n{table(head, rows)}"
 
 

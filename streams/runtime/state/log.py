@@ -70,16 +70,18 @@ class StateLog:
 
     def _read(self, partition: int) -> tuple[Chain, int]:
         tp = TopicPartition(self._topic, partition)
-        begin, end = offset_ranges(self._config, [tp])[tp]
         records: list[tuple[int, bytes]] = []
         with broker_errors(self._config.kafka.bootstrap):
             reader = consumer(self._config)
             try:
                 reader.assign([tp])
+                begin, end = reader.beginning_offsets([tp])[tp], reader.end_offsets([tp])[tp]
                 reader.seek(tp, begin)
-                while reader.position(tp) < end:
+                # Where a log with records ends only a fetch tells right; see streams.runtime.offsets.
+                while begin < end and reader.position(tp) < (reader.highwater(tp) or end):
                     fetched = reader.poll(timeout_ms=_POLL_MS).get(tp, [])
                     records += [(record.offset, record.value) for record in fetched if record.value is not None]
+                end = reader.position(tp)
             finally:
                 reader.close()
         return follow(join(records), self._plan, self._beginning), end
