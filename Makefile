@@ -30,7 +30,7 @@ check: $(STAMP) ## style, types, drift of generated files
 	$(BIN)/mypy
 	$(BIN)/python -m streams.events.schema check docs/contracts
 
-bench: $(STAMP) ## the live path's figures, on Apache Kafka (needs a JVM and Maven)
+bench: $(STAMP) ## the live path's figures beside other engines', on Apache Kafka (needs a JVM and Maven)
 	$(BIN)/python -m tests.benchmarks
 
 chaos: $(STAMP) ## twenty minutes of killed workers and brokers, then every value checked (needs a JVM and Maven)

@@ -58,7 +58,10 @@ def _throughput(wanted: argparse.Namespace, say: Callable[[str], None]) -> str:
     runs = 1 if wanted.quick else wanted.runs
     with Laboratory(say) as lab:
         market = recording(events, int(time.time() * 1000))
-        return report.throughput(throughput.measure(lab, market, runs, events // 5, 20.0))
+        found = throughput.measure(lab, market, runs, 20.0)
+    if not wanted.dry_run:
+        report.plot_engines(found)
+    return report.throughput(found)
 
 
 def _core(wanted: argparse.Namespace, say: Callable[[str], None]) -> str:
@@ -75,7 +78,7 @@ def _scaling(wanted: argparse.Namespace, say: Callable[[str], None]) -> str:
         with Laboratory(say) as lab:
             corners = scaling.measure_corners(lab, 2 * events)
     if not wanted.dry_run:
-        report.plot(found)
+        report.plot_scaling(found)
     return report.scaling(found, corners)
 
 

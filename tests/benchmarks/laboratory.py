@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +26,8 @@ from streams.runtime.status import MetricsError, Samples, fetch, metrics_url, re
 from streams.runtime.supervisor import ProcessPart
 from streams.runtime.topics import TopicNames, admin, create_topics
 from tests.benchmarks.errors import BenchmarkError
-from tests.benchmarks.marketplace import PARTITIONS, Record
+from tests.benchmarks.marketplace import ORDERS, PARTITIONS, Record
+from tests.benchmarks.peers.job import Row, Sums, order_of
 
 HOST = "127.0.0.1"
 DEFAULTS = Path(__file__).resolve().parents[2] / "streams" / "daybook.yaml"
@@ -34,13 +36,15 @@ _DELETED_WITHIN = 30.0
 
 
 class Sent(NamedTuple):
-    """What was sent: events without heartbeats, all records, and orders placed, each counted once."""
+    """What was sent: events without heartbeats, all records, orders placed, each counted once; and by region and minute
+    what is to be found of them, each counted as often as it was sent."""
 
     events: int
     records: int
     bytes: int
     orders: int
     seconds: float
+    rows: list[Row]
 
 
 class Setup(NamedTuple):
@@ -111,6 +115,7 @@ class Laboratory:
         topics = TopicNames(setup.config.namespace).events
         began = time.monotonic()
         events = records = size = orders = 0
+        sums: defaultdict[tuple[str, str], Sums] = defaultdict(Sums)
         with BulkProducer(setup.config) as producer:
             for record in load:
                 producer.send(topics[record.family], record.value, record.key, partition=record.partition)
@@ -118,12 +123,15 @@ class Laboratory:
                 size += len(record.value)
                 events += record.partition is None
                 orders += record.first
+                if record.family == ORDERS and (order := order_of(record.value)) is not None:
+                    sums[order.region, order.minute].add(order.amount)
                 if portion is not None and records % 20_000 == 0:
                     producer.flush()
                     portion(events)
                 if records % 250_000 == 0:
                     self.say(f"  {records:,} records sent")
-        return Sent(events, records, size, orders, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        return Sent(events, records, size, orders, seconds, sorted(one.row(*key) for key, one in sums.items()))
 
     def forget(self, setup: Setup) -> None:
         """Delete what workers have written of this namespace: all topics but those of the events."""

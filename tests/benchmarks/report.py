@@ -1,22 +1,30 @@
-"""docs/benchmarks.md and its plot, from what was measured. Each part stands between two marks and is replaced alone."""
+"""docs/benchmarks.md and its plots, from what was measured. Each part stands between two marks and is replaced
+alone."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from tests.benchmarks.core import Cost, Line
 from tests.benchmarks.figures import median, quantity, spread, table
 from tests.benchmarks.latency import Latency
 from tests.benchmarks.machine import describe_machine
+from tests.benchmarks.peers import PEERS
 from tests.benchmarks.scaling import Corner, Measured
-from tests.benchmarks.throughput import Throughput
+from tests.benchmarks.throughput import PeerRun, Run, Throughput
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "benchmarks.md"
-PLOT = DOCS / "img" / "benchmark-scaling.png"
+PLOT_SCALING = DOCS / "img" / "benchmark-scaling.png"
+PLOT_ENGINES = DOCS / "img" / "benchmark-engines.png"
+_OURS, _THEIRS = "#1f6fb4", "#9aa5b1"
 PARTS = ("throughput", "core", "scaling", "latency")
 
 
@@ -33,32 +41,113 @@ def _stamp() -> str:
     return f"Measured {datetime.now(UTC):%Y-%m-%d}: {describe_machine()}."
 
 
+class Engine(NamedTuple):
+    """An engine's runs; ``ours`` where it is Daybook."""
+
+    name: str
+    ours: bool
+    runs: Sequence[Run | PeerRun]
+
+    @property
+    def rate(self) -> float:
+        """Median, events/s."""
+        return median([run.rate for run in self.runs])
+
+    @property
+    def micros(self) -> float:
+        """Median, µs of processor time an event."""
+        return median([run.micros for run in self.runs])
+
+    @property
+    def memory(self) -> float:
+        """The most, MiB."""
+        return max(run.memory for run in self.runs)
+
+
+def engines(found: Throughput) -> list[Engine]:
+    """All that ran, Daybook first, the peers from the slowest to the fastest."""
+    versions = {peer.name: f"{peer.package} {peer.version}" for peer in PEERS}
+    peers = [
+        Engine(f"{name} ({versions[name]})" if name in versions else name, False, runs)
+        for name, runs in found.peers.items()
+    ]
+    return [
+        Engine("Daybook, all default KPIs", True, found.runs),
+        Engine("Daybook, the same job", True, found.same),
+        *sorted(peers, key=lambda engine: engine.rate),
+    ]
+
+
 def throughput(found: Throughput) -> str:
-    """Runs side by side, medians, and what the worker's threads were doing."""
-    rows: list[tuple[object, ...]] = [
-        ("Daybook worker", number, run.rate, run.cpu, run.busiest, run.broker_cpu, run.micros, run.memory)
-        for number, run in enumerate(found.runs, 1)
+    """The engines side by side, run by run, and what the worker's threads were doing."""
+    all_ = engines(found)
+    full, same, *peers = all_
+    medians = [
+        (
+            engine.name,
+            engine.rate,
+            engine.micros,
+            engine.memory,
+            "-" if engine.ours else _times(same, engine, "rate"),
+            "-" if engine.ours else _times(full, engine, "rate"),
+        )
+        for engine in all_
     ]
-    rows += [
-        ("stock Faust", number, run.rate, run.cpu, "-", "-", run.micros, run.memory)
-        for number, run in enumerate(found.peers, 1)
+    head = ("median", "events/s", "CPU µs/event", "peak MiB", "same job, Daybook ×", "all KPIs, Daybook ×")
+    rows = [
+        (
+            engine.name,
+            number,
+            run.rate,
+            run.cpu,
+            *((run.busiest, run.broker_cpu) if isinstance(run, Run) else ("-", "-")),
+            run.micros,
+            run.memory,
+        )
+        for engine in all_
+        for number, run in enumerate(engine.runs, 1)
     ]
-    ours, theirs = median([run.rate for run in found.runs]), median([run.rate for run in found.peers])
-    ratios = [mine.rate / peer.rate for mine, peer in zip(found.runs, found.peers, strict=True)]
-    head = ("what", "run", "events/s", "cores", "busiest thread", "broker cores", "CPU µs/event", "peak MiB")
+    each = ("what", "run", "events/s", "cores", "busiest thread", "broker cores", "CPU µs/event", "peak MiB")
+    compared = "".join(
+        f"- {peer.name}: {_runs(same, peer, 'rate')} by rate, {_runs(same, peer, 'micros')} by processor time\n"
+        for peer in peers
+    )
+    absent = "".join(f"- {name} is missing: {why}\n" for name, why in found.missing.items())
     busy = "\n".join(
         f"- thread {number}: " + ", ".join(f"{stage} {share:.0%}" for stage, share in thread.items() if share >= 0.02)
         for number, thread in enumerate(found.threads, 1)
         if len(thread) > 1
     )
-    return (
-        f"{found.sent.events:,} events of {found.sent.bytes / found.sent.records:.0f} bytes on average, "
-        f"{found.runs[0].series:,} series.\n\n{table(head, rows)}\n\n"
-        f"Median: **{quantity(ours)} events/s** for a Daybook worker (all default KPIs), {quantity(theirs)} for stock "
-        f"Faust (count, sum, p95 per region and minute), {quantity(median(ratios))} times as many "
-        f"(run by run: {spread(ratios)}).\n\n"
-        f"Where the worker's threads were, by sampling:\n\n{busy}"
+    return "\n\n".join(
+        text.strip()
+        for text in (
+            f"{found.sent.events:,} events of {found.sent.bytes / found.sent.records:.0f} bytes on average, "
+            f"{len(found.sent.rows):,} regions and minutes; the default KPIs have {found.runs[0].series:,} series.",
+            table(head, medians),
+            absent,
+            "![Events a second and processor time of each engine](img/benchmark-engines.png)",
+            "How many times as fast Daybook is with the same job, in each run, smallest first:" if peers else "",
+            compared,
+            table(each, rows),
+            "Where the worker's threads were with all default KPIs, by sampling:",
+            busy,
+        )
+        if text
     )
+
+
+def _ratios(ours: Engine, peer: Engine, what: str) -> list[float]:
+    """How many times better we were, run by run: more events a second, or less processor time."""
+    pairs = [(getattr(a, what), getattr(b, what)) for a, b in zip(ours.runs, peer.runs, strict=True)]
+    return [mine / theirs if what == "rate" else theirs / mine for mine, theirs in pairs]
+
+
+def _times(ours: Engine, peer: Engine, what: str) -> float:
+    return median(_ratios(ours, peer, what))
+
+
+def _runs(ours: Engine, peer: Engine, what: str) -> str:
+    return spread(_ratios(ours, peer, what))
 
 
 def core(cost: Cost, lines: Iterable[Line]) -> str:
@@ -100,7 +189,7 @@ def latency(found: list[Latency]) -> str:
     return table(head, rows)
 
 
-def plot(found: list[Measured]) -> None:
+def plot_scaling(found: list[Measured]) -> None:
     """µs an event by KPIs, a line for each number of dimensions and series."""
     import matplotlib
 
@@ -117,7 +206,47 @@ def plot(found: list[Measured]) -> None:
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend()
+    _save(figure, PLOT_SCALING)
+
+
+def plot_engines(found: Throughput) -> None:
+    """Events a second and processor time an event, a bar for each engine at the median, a dot for each run."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    all_ = engines(found)[::-1]
+    places = range(len(all_))
+    colours = [_OURS if engine.ours else _THEIRS for engine in all_]
+    figure, panels = plt.subplots(1, 2, sharey=True, figsize=(10, 1.2 + 0.55 * len(all_)))
+    for axes, what, title in zip(
+        panels,
+        ("rate", "micros"),
+        ("Events a second (more is better)", "CPU µs an event (less is better)"),
+        strict=True,
+    ):
+        values = [getattr(engine, what) for engine in all_]
+        most = max(getattr(run, what) for engine in all_ for run in engine.runs)
+        axes.barh(places, values, color=colours, height=0.65)
+        for place, engine, value in zip(places, all_, values, strict=True):
+            dots = [getattr(run, what) for run in engine.runs]
+            axes.plot(dots, [place] * len(dots), ".", color="black", markersize=4)
+            axes.text(max(value, *dots, 0) + 0.02 * most, place, quantity(value), va="center", fontsize=9)
+        axes.set_xlim(0, 1.18 * most)
+        axes.set_title(title, fontsize=10)
+        axes.grid(axis="x", alpha=0.3)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.set_major_formatter("{x:,.9g}")
+    panels[0].set_yticks(places, [engine.name.replace(" (", "\n(") for engine in all_], fontsize=9)
+    _save(figure, PLOT_ENGINES)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    import matplotlib.pyplot as plt
+
     figure.tight_layout()
-    PLOT.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(PLOT, dpi=120)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
     plt.close(figure)

@@ -1,23 +1,32 @@
-"""Events a second through one worker, and through stock Faust: the same topics, in turns."""
+"""Events a second through one worker, and through other engines: the same topics, in turns."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+import yaml
+
+from streams.runtime.topics import TopicNames
+from tests.benchmarks.environments import python_of
 from tests.benchmarks.errors import BenchmarkError
 from tests.benchmarks.figures import Reading, rate_between
-from tests.benchmarks.laboratory import Laboratory, Sent, Setup, Worker
+from tests.benchmarks.laboratory import DEFAULTS, Laboratory, Sent, Setup, Worker
 from tests.benchmarks.marketplace import Marketplace
+from tests.benchmarks.peers import PEERS, Peer
+from tests.benchmarks.peers.job import RESULT, Row, Told
 from tests.benchmarks.processes import Usage, usage
 
 POLL = 0.1
 _DRAINED_WITHIN = 180.0
 _SETTLED_WITHIN = 20.0
+_ENDED_WITHIN = 60.0
+_CHECKED = 20_000
 
 
 class Run(NamedTuple):
@@ -35,7 +44,7 @@ class Run(NamedTuple):
 
 
 class PeerRun(NamedTuple):
-    """Stock Faust; ``cpu``, ``micros`` and ``memory`` as in :class:`Run`."""
+    """Another engine; ``cpu``, ``micros`` and ``memory`` as in :class:`Run`. Heartbeats count as events."""
 
     rate: float
     seconds: float
@@ -46,31 +55,88 @@ class PeerRun(NamedTuple):
 
 
 class Throughput(NamedTuple):
-    """All runs, and what a worker's threads were in during one more (stage → share of that thread's samples)."""
+    """All runs: of a worker with all default KPIs, of one with the peers' job, and of the peers that work (name →
+    runs); why others do not; and what a worker's threads were in during one more (stage → share of that thread's
+    samples)."""
 
     sent: Sent
     runs: list[Run]
-    peers: list[PeerRun]
+    same: list[Run]
+    peers: dict[str, list[PeerRun]]
+    missing: dict[str, str]
     threads: list[dict[str, float]]
 
 
-def measure(lab: Laboratory, market: Marketplace, runs: int, peer_events: int, peer_seconds: float) -> Throughput:
-    """Send the load once, then drain it ``runs`` times with each engine."""
+def same_job() -> dict[str, Any]:
+    """The sections of a configuration with the peers' job: a count, a sum and a p95 by region and minute. The p95 is of
+    how long payment takes: of an order's amount a KPI tells the sum and the mean, and a duration is more work."""
+    every = yaml.safe_load(DEFAULTS.read_text())["kpis"]
+    by_minute = {"by": ["region"], "grain": "1m"}
+    kpis = {name: every[name] | by_minute for name in ("orders_placed", "revenue")}
+    kpis["time_to_pay"] = {
+        "kind": "duration",
+        "entity": "order",
+        "from": "order.placed",
+        "to": "order.paid",
+        "quantiles": [0.95],
+        "better": "lower",
+        **by_minute,
+    }
+    return {"dimensions": {"region": ["order.placed.region"]}, "kpis": kpis}
+
+
+def measure(lab: Laboratory, market: Marketplace, runs: int, peer_seconds: float) -> Throughput:
+    """Send the load once, then drain it ``runs`` times with each engine; a peer stops after ``peer_seconds``."""
+    pythons, missing = ready_peers(lab, market)
     setup = lab.setup("bench")
     lab.say(f"sending {market.events:,} events")
     sent = lab.send(setup, market.records())
     lab.say(f"  sent in {sent.seconds:.0f} s, {sent.bytes / sent.records:.0f} bytes each")
     done: list[Run] = []
-    peers: list[PeerRun] = []
+    same: list[Run] = []
+    peers: dict[str, list[PeerRun]] = {peer.name: [] for peer in pythons}
     for number in range(1, runs + 1):
         run, setup = drain_with_worker(lab, setup, sent, anew=number > 1)
-        lab.say(f"worker, run {number} of {runs}: {run.rate:,.0f} events/s")
+        lab.say(f"worker, all default KPIs, run {number} of {runs}: {run.rate:,.0f} events/s")
         done.append(run)
-        peer = drain_with_peer(lab, setup, peer_events, peer_seconds, number)
-        lab.say(f"stock Faust, run {number} of {runs}: {peer.rate:,.0f} events/s")
-        peers.append(peer)
+        run, setup = drain_with_worker(lab, setup, sent, anew=True, changes=same_job())
+        lab.say(f"worker, the same job, run {number} of {runs}: {run.rate:,.0f} events/s")
+        same.append(run)
+        for peer, python in pythons.items():
+            if peer.name in missing:
+                continue
+            try:
+                found = drain_with_peer(lab, peer, python, setup, sent, peer_seconds)
+            except BenchmarkError as error:
+                lab.say(str(error))
+                missing[peer.name] = str(error)
+                del peers[peer.name]
+                continue
+            lab.say(f"{peer.name}, run {number} of {runs}: {found.rate:,.0f} events/s")
+            peers[peer.name].append(found)
     lab.say("one more run, sampled")
-    return Throughput(sent, done, peers, sampled(lab, setup, sent))
+    return Throughput(sent, done, same, peers, missing, sampled(lab, setup, sent))
+
+
+def ready_peers(lab: Laboratory, market: Marketplace) -> tuple[dict[Peer, Path | None], dict[str, str]]:
+    """The peers that can be installed and count a small load right to the last order, with the Python of each; of the
+    others, why not."""
+    pythons: dict[Peer, Path | None] = {}
+    missing: dict[str, str] = {}
+    setup = lab.setup("check")
+    sent = lab.send(setup, msgspec.structs.replace(market, events=_CHECKED))
+    for peer in PEERS:
+        try:
+            lab.say(f"{peer.name} {peer.version}: counts {_CHECKED:,} events to begin with")
+            python = None if peer.requirements is None else python_of(peer.requirements)
+            run = drain_with_peer(lab, peer, python, setup, sent, _DRAINED_WITHIN)
+            if run.events < sent.records:
+                raise BenchmarkError(f"{peer.name} read {run.events:,} of {sent.records:,} records")
+            pythons[peer] = python
+        except BenchmarkError as error:
+            lab.say(f"  {error}")
+            missing[peer.name] = str(error)
+    return pythons, missing
 
 
 def drain_with_worker(
@@ -135,41 +201,59 @@ def check_orders(worker: Worker, orders: int) -> None:
         time.sleep(POLL)
 
 
-def drain_with_peer(lab: Laboratory, setup: Setup, events: int, seconds: float, number: int) -> PeerRun:
-    """Stock Faust on the same topics, until so many events or seconds."""
-    folder = lab.folder / f"stock-faust-{number}"
-    argv = [
-        lab.kafka.bootstrap,
-        setup.config.namespace,
-        f"stock-faust-{number}",
-        str(folder),
-        str(events),
-        str(seconds),
-    ]
-    part = lab.program("stock Faust", [sys.executable, "-m", "tests.benchmarks.peers.stock_faust", *argv])
+def drain_with_peer(
+    lab: Laboratory, peer: Peer, python: Path | None, setup: Setup, sent: Sent, seconds: float
+) -> PeerRun:
+    """A peer on the same topics, until it has read all or its time is up.
+
+    Raises :class:`BenchmarkError` where it ends without a result, or with a wrong one.
+    """
+    group = f"{peer.module.replace('_', '-')}-{time.monotonic_ns()}"
+    folder = lab.folder / group
+    topics = ",".join(TopicNames(setup.config.namespace).events)
+    argv = peer.argv(python, lab.kafka.bootstrap, topics, group, str(folder), str(sent.records), str(seconds))
+    part = lab.program(peer.name, argv)
     part.start()
     try:
-        deadline = time.monotonic() + seconds + 60.0
+        deadline = time.monotonic() + seconds + _ENDED_WITHIN
         while (ended := part.ended()) is None:
             if time.monotonic() > deadline:
-                raise BenchmarkError("stock Faust did not end in time")
+                raise BenchmarkError(f"{peer.name} did not end in time: {part.last_words()}")
             time.sleep(POLL)
         words = part.last_words()
     finally:
         part.stop()
     try:
-        told = json.loads(words)
-        took = told["seconds"]
-        return PeerRun(
-            rate=told["events"] / took,
-            seconds=took,
-            events=told["events"],
-            cpu=told["cpu"] / took,
-            micros=told["cpu"] / told["events"] * 1e6,
-            memory=told["memory"],
-        )
-    except (ValueError, KeyError, TypeError, ZeroDivisionError):
-        raise BenchmarkError(f"stock Faust {ended} without a result: {words}") from None
+        told = msgspec.json.decode(words, type=Told)
+        rows = msgspec.json.decode((folder / RESULT).read_bytes(), type=list[Row])
+    except (msgspec.MsgspecError, OSError):
+        raise BenchmarkError(f"{peer.name} {ended} without a result: {words}") from None
+    if fault := fault_of(told, rows, sent):
+        raise BenchmarkError(f"{peer.name}: {fault}")
+    return PeerRun(
+        rate=told.events / told.seconds,
+        seconds=told.seconds,
+        events=told.events,
+        cpu=told.cpu / told.seconds,
+        micros=told.cpu / told.events * 1e6,
+        memory=told.memory,
+    )
+
+
+def fault_of(told: Told, rows: list[Row], sent: Sent) -> str | None:
+    """What is wrong with what a peer has found, if anything: no credit for work not done."""
+    if not told.events:
+        return "it read nothing"
+    counted = sum(row.orders for row in rows)
+    if counted != told.placed or counted != told.counted:
+        return f"it took {told.placed:,} orders and counts {counted:,}"
+    if told.events < sent.records:
+        return None
+    right = sum(row.orders for row in sent.rows)
+    if counted != right:
+        return f"it counts {counted:,} orders, sent were {right:,}"
+    wrong = len(set(rows) ^ set(sent.rows))
+    return f"{wrong:,} of its regions and minutes have another sum or p95 than what was sent" if wrong else None
 
 
 def sampled(lab: Laboratory, setup: Setup, sent: Sent) -> list[dict[str, float]]:
