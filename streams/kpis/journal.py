@@ -67,9 +67,9 @@ class Drained(NamedTuple):
 
 
 class Idle(NamedTuple):
-    """These topics are left out of the watermark."""
+    """Other topics than before are left out of the watermark."""
 
-    families: list[int]
+    watermarks: list[Any]
 
 
 Entry = Batch | Reached | Drained | Idle

@@ -110,11 +110,13 @@ class Kernel:
 
     def set_idle(self, families: set[int]) -> None:
         """Leave these topics (0 orders, 1 deliveries, 2 support) out of the watermark until they speak again."""
-        if families != self._intake.watermarks.idle:
-            self._intake.watermarks.idle = frozenset(families)
+        watermarks = self._intake.watermarks
+        if families != watermarks.idle:
+            watermarks.partition()  # as far as it had come with those that were left out until now, it stays
+            watermarks.idle = frozenset(families)
             self._stirred = True
             if self._journalled:
-                self._entries.append(Idle(sorted(families)))
+                self._entries.append(Idle(watermarks.state()))
 
     def process(self, family: int, events: Sequence[BusinessEvent | None], offsets: I64, arrivals: I64) -> Outcome:
         """Fold a chunk of one topic's events, in the topic's order.
@@ -244,7 +246,7 @@ class Kernel:
             elif isinstance(entry, Batch):
                 self._replay_batch(entry)
             elif isinstance(entry, Idle):
-                self._intake.watermarks.idle = frozenset(entry.families)
+                self._intake.watermarks.load(entry.watermarks)
             else:
                 self._take_out()
         self._journalled_to = self.offsets

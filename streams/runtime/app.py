@@ -160,6 +160,7 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
         # Kafka gets one batch of each partition at a time: a backlog of partials goes in few of them.
         producer_max_batch_size=1 << 20,
         producer_linger=0.005,
+        producer_request_timeout=30.0,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         # A dead worker's partitions have a new owner within some ten seconds.

@@ -32,13 +32,18 @@ async def deliver(send: Send, records: Iterable[Record]) -> None:
     Raises the first error, when all others are acknowledged or have failed as well.
     """
     waiting: list[Awaitable[object]] = []
+    failure: Exception | None = None
     try:
         for number, record in enumerate(records, 1):
             waiting.append(await send(record))
             if number % PAUSE_EVERY == 0:
                 await asyncio.sleep(0)
-    finally:
-        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
-    for outcome in outcomes:
+    except asyncio.CancelledError:
+        # Whoever gives up does not wait for a broker that may not answer for long.
+        asyncio.gather(*waiting, return_exceptions=True).cancel()
+        raise
+    except Exception as error:
+        failure = error
+    for outcome in (*await asyncio.gather(*waiting, return_exceptions=True), failure):
         if isinstance(outcome, BaseException):
             raise outcome

@@ -42,6 +42,7 @@ class MemoryLog:
         self._before, self._after, self._frame_bytes = before, after, frame_bytes
         self._writer, self._entries = f"writer {next(_WRITERS)}", 0
         self._next: dict[int, int] = {}
+        self._readings: dict[int, int] = {}
         self.down = False
         self.trimmed: list[tuple[int, int]] = []
 
@@ -51,6 +52,7 @@ class MemoryLog:
         return self.records.values.setdefault(partition, [])
 
     async def recover(self, partition: int) -> Chain:
+        self._readings[partition] = self._readings.get(partition, 0) + 1
         await asyncio.sleep(0)
         self._next[partition] = len(self._values(partition))
         return follow(self.records.entries(partition), self._plan, self._beginning)
@@ -60,7 +62,7 @@ class MemoryLog:
         return {number for number in partitions if self._next.get(number) == len(self._values(number))}
 
     async def append(self, partition: int, kind: Kind, step: Step) -> int:
-        expected = self._next.pop(partition, None)
+        expected, reading = self._next.pop(partition, None), self._readings.get(partition)
         values = self._values(partition)
         if expected is None:
             raise LostRace("not read since an append failed")
@@ -74,6 +76,8 @@ class MemoryLog:
             await asyncio.sleep(0)
         if landed != list(range(expected, expected + len(landed))):
             raise LostRace(f"written at {landed}, expected from {expected}")
+        if self._readings[partition] != reading:
+            raise LostRace("read again while an append was under way")
         self._next[partition] = landed[-1] + 1
         return expected
 

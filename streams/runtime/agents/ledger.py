@@ -13,7 +13,8 @@ from streams.runtime.state.frames import Kind, Offsets, Step
 from streams.runtime.state.log import Appends
 
 SNAPSHOT_EVERY = 300.0
-"""Seconds after which a snapshot is due, however little has happened."""
+LITTLE = 0.02
+"""Seconds after which a snapshot is due for as little as this share of the work that makes it due at once."""
 
 
 class NotRecorded(Exception):
@@ -52,7 +53,14 @@ class Ledger:
         """Note work that a recovery would do again; whether a snapshot is due."""
         kept = self._kept[partition]
         kept.weight += weight
-        return kept.weight >= self._most_weight or self._clock() - kept.snapshot_at >= SNAPSHOT_EVERY
+        long_ago = self._clock() - kept.snapshot_at >= SNAPSHOT_EVERY
+        return kept.weight >= self._most_weight * (LITTLE if long_ago else 1.0)
+
+    async def close(self) -> None:
+        """Give up trimming."""
+        for task in self._trimming:
+            task.cancel()
+        await asyncio.gather(*self._trimming, return_exceptions=True)
 
     async def step(self, partition: int, step: Step) -> None:
         """Append a step and await that it counts. Raises :class:`NotRecorded`."""
@@ -64,7 +72,7 @@ class Ledger:
         Raises :class:`NotRecorded`.
         """
         payload = await asyncio.to_thread(pack, state)
-        first = await self._append(partition, "snapshot", Step(sequence, end, end, payload))
+        first = await self._append(partition, "snapshot", Step(sequence, sequence, end, end, payload))
         kept = self._kept[partition]
         if kept.newest is not None:
             task = asyncio.ensure_future(self._log.trim(partition, kept.newest))

@@ -14,7 +14,8 @@ from streams.runtime.state.chain import Chain
 
 
 def revive_kernel(plan: Plan, partition: int, chain: Chain, first: int) -> Kernel:
-    """The kernel that a chain leads to; ``first`` is the number of the empty state, where a chain is yet to begin.
+    """The kernel that a chain leads to; ``first`` is the number of the empty state, where a chain is yet to begin, and
+    the least that a state is numbered from here on.
 
     Its next drain tells of everything it keeps: what was drained last may never have been published. Raises
     :class:`ContractError` for entries that cannot be read.
@@ -22,16 +23,14 @@ def revive_kernel(plan: Plan, partition: int, chain: Chain, first: int) -> Kerne
     kernel = Kernel(plan, partition, journalled=True, sequence=first)
     if chain.snapshot is not None:
         kernel.load(unpack(chain.snapshot.payload))
-    elif chain.deltas:
-        kernel.sequence = chain.deltas[0].sequence - 1
     for entry in chain.deltas:
         kernel.replay(Delta.decode(entry.payload))
-    if chain.sequence not in (None, kernel.sequence) or chain.end != kernel.offsets:
-        raise ContractError(
-            f"the state log leads to state {chain.sequence} at {chain.end}, its entries to {kernel.sequence} at "
-            f"{kernel.offsets}"
-        )
+        kernel.sequence = entry.sequence
+    if chain.end != kernel.offsets:
+        raise ContractError(f"the state log leads to {chain.end}, its entries to {kernel.offsets}")
     if chain.sequence is not None:
+        # Newer than all that was told, even if the log has lost its end.
+        kernel.sequence = max(chain.sequence, first)
         kernel.tell_again()
     return kernel
 

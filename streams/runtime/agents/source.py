@@ -87,6 +87,10 @@ class SourcePartition:
         self.next = [0] * len(FAMILIES)
         self.placed: set[int] = set()
         """Topics that are known to be read on from there."""
+        self.failed = False
+        """Whether the kernel failed on something, so that its state is undefined."""
+        self.recorded = 0
+        """The number of the state that was recorded last."""
         self.trusted = False
         """Whether nobody else has written to the state log, as far as we know: only then is anything recorded."""
         self.letters: list[Record] = []
@@ -106,9 +110,9 @@ class SourcePartition:
 
     # -- where it stands ----------------------------------------------------------------------------------------
 
-    def begin(self, kernel: KernelLike) -> None:
-        """Go on with a kernel that is as the state log says."""
-        self.kernel, self.trusted = kernel, True
+    def begin(self, kernel: KernelLike, recorded: int) -> None:
+        """Go on with a kernel that is as the state log says, in the state of that number."""
+        self.kernel, self.trusted, self.recorded = kernel, True, recorded
         self.next = list(kernel.offsets)
         self.begun = self._clock()
         self._heard = [self.begun] * len(FAMILIES)
@@ -152,6 +156,7 @@ class SourcePartition:
         offsets = chunk.offsets[start:stop]
         first, last = int(offsets[0]), int(offsets[-1])
         if first == last and self.poison.bad(family, first):
+            self.kernel.process(family, [None], offsets, chunk.arrivals[start:stop])
             self.next[family] = last + 1
             return
         began = time.perf_counter()
@@ -159,6 +164,7 @@ class SourcePartition:
             events, rejected = self._decoders[family].decode_chunk(chunk.values[start:stop])
             outcome = self.kernel.process(family, events, offsets, chunk.arrivals[start:stop])
         except Exception as error:
+            self.failed = True
             raise Failure(family, first, last, error) from error
         self._adapt(stop - start, time.perf_counter() - began)
         self.next[family] = last + 1
@@ -225,6 +231,6 @@ class SourcePartition:
                 self._told[partial.kpi] = news
                 key = partial.kpi.encode()
                 records += [Record(topic, key, piece.encode()) for piece in pieces(partial)]
-        weight = kernel.noted
+        weight = 1 + kernel.noted
         self.publication = Publication(kernel.sequence, kernel.journal(), weight, records, len(self.letters))
         return self.publication

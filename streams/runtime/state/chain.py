@@ -1,7 +1,7 @@
 """The chain rule: which entries of a state log make up the state, whoever wrote them.
 
-States are numbered. A delta counts if it leads from the state that stands when it is met: its number is the next one,
-its ``begin`` that state's ``end``. Of two owners who both continue the same state, the one whose append came first has
+States are numbered. A delta counts if it leads from the state that stands when it is met: it names that state's number,
+its ``begin`` is that state's ``end``. Of two owners who both continue the same state, the one whose append came first has
 continued it, and the other's entry leads from a state that stands no more. So a repeated append, or one by an owner who
 does not know yet that it was replaced, is harmless.
 
@@ -20,13 +20,12 @@ from streams.runtime.state.frames import Entry, Offsets
 class Chain(NamedTuple):
     """What to load and what to apply after it: the newest snapshot on the chain (None: the empty state) and the deltas
     from there. ``sequence`` is the number of the state they lead to (None: nothing counts, the chain is yet to begin),
-    ``end`` its offsets, ``previous`` the snapshot before."""
+    ``end`` its offsets."""
 
     snapshot: Entry | None
     deltas: Sequence[Entry]
     sequence: int | None
     end: Offsets
-    previous: Entry | None
 
 
 def follow(entries: Iterable[Entry], plan: str, beginning: Offsets) -> Chain:
@@ -35,7 +34,6 @@ def follow(entries: Iterable[Entry], plan: str, beginning: Offsets) -> Chain:
     A chain begins with a delta that leaves ``beginning``, whatever its number, or with a snapshot.
     """
     snapshot: Entry | None = None
-    previous: Entry | None = None
     deltas: list[Entry] = []
     sequence: int | None = None
     end = beginning
@@ -44,9 +42,9 @@ def follow(entries: Iterable[Entry], plan: str, beginning: Offsets) -> Chain:
             continue
         if entry.kind == "snapshot":
             if sequence is None or entry.sequence >= sequence:
-                snapshot, previous, deltas = entry, snapshot, []
+                snapshot, deltas = entry, []
                 sequence, end = entry.sequence, entry.end
-        elif entry.begin == end and sequence in (None, entry.sequence - 1):
+        elif entry.begin == end and sequence in (None, entry.after):
             deltas.append(entry)
             sequence, end = entry.sequence, entry.end
-    return Chain(snapshot, deltas, sequence, end, previous)
+    return Chain(snapshot, deltas, sequence, end)

@@ -19,9 +19,10 @@ Kind = Literal["snapshot", "delta"]
 
 
 class Step(NamedTuple):
-    """From one state to the next: its number, its sources' offsets before and after, what leads there, and how much
-    work it would be to do that again, in events or cells."""
+    """From one state to the next: the number of that one and the next one's, which is higher; its sources' offsets
+    before and after, what leads there, and how much work it would be to do that again, in events or cells."""
 
+    after: int
     sequence: int
     begin: Offsets
     end: Offsets
@@ -38,6 +39,7 @@ class Frame(msgspec.Struct, array_like=True, gc=False):
     parts: int
     kind: Kind
     plan: str
+    after: int
     sequence: int
     begin: Offsets
     end: Offsets
@@ -50,13 +52,14 @@ class Entry(msgspec.Struct, frozen=True):
     """A whole entry: a snapshot of the state at ``end``, or what leads from ``begin`` to ``end``.
 
     ``plan`` is the fingerprint of the definitions it was made under; ``sequence`` numbers the states of a chain: that
-    of the snapshot, or the one a delta leads to. ``first`` is where its first frame stands in the log; the rest is as
+    of the snapshot, or the one a delta leads to from ``after``. ``first`` is where its first frame stands in the log; the rest is as
     in :class:`Step`.
     """
 
     writer: str
     kind: Kind
     plan: str
+    after: int
     sequence: int
     begin: Offsets
     end: Offsets
@@ -83,6 +86,7 @@ def cut(entry: Entry, number: int, most_bytes: int) -> list[bytes]:
                 parts=len(parts),
                 kind=entry.kind,
                 plan=entry.plan,
+                after=entry.after,
                 sequence=entry.sequence,
                 begin=entry.begin,
                 end=entry.end,
@@ -118,5 +122,5 @@ def join(records: Iterable[tuple[int, bytes]]) -> Iterator[Entry]:
             del open_[frame.writer]
             payload = b"".join(one.payload for one in frames)
             if crc32(payload) == frame.checksum:
-                what = (frame.writer, frame.kind, frame.plan, frame.sequence, frame.begin, frame.end)
+                what = (frame.writer, frame.kind, frame.plan, frame.after, frame.sequence, frame.begin, frame.end)
                 yield Entry(*what, payload, frame.weight, first[frame.writer])

@@ -8,6 +8,7 @@ elsewhere, somebody else has written, and only reading the log again tells whose
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Protocol
 from uuid import uuid4
 
@@ -32,6 +33,7 @@ FRAME_BYTES = 900_000
 APPENDED_WITHIN_MS = 10_000
 """An append that is not acknowledged by then has an unknown outcome."""
 _POLL_MS = 500
+_SILENT_S = 10.0
 
 
 class LostRace(BrokerError):
@@ -59,13 +61,18 @@ class StateLog:
         self._entries = 0
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        # By partition: where the next record must land, and how often it has been read: an append that was begun before
+        # the last time knows nothing of what stands there now.
         self._next: dict[int, int] = {}
+        self._readings: dict[int, int] = {}
 
     async def recover(self, partition: int) -> Chain:
         """Read a partition to its end and follow its chain. Raises :class:`BrokerError` where no broker answers."""
         self._next.pop(partition, None)
+        reading = self._readings[partition] = self._readings.get(partition, 0) + 1
         chain, end = await asyncio.to_thread(self._read, partition)
-        self._next[partition] = end
+        if self._readings[partition] == reading:
+            self._next[partition] = end
         return chain
 
     def _read(self, partition: int) -> tuple[Chain, int]:
@@ -78,9 +85,14 @@ class StateLog:
                 begin, end = reader.beginning_offsets([tp])[tp], reader.end_offsets([tp])[tp]
                 reader.seek(tp, begin)
                 # Where a log with records ends only a fetch tells right; see streams.runtime.offsets.
+                heard = time.monotonic()
                 while begin < end and reader.position(tp) < (reader.highwater(tp) or end):
                     fetched = reader.poll(timeout_ms=_POLL_MS).get(tp, [])
                     records += [(record.offset, record.value) for record in fetched if record.value is not None]
+                    if fetched:
+                        heard = time.monotonic()
+                    elif time.monotonic() - heard > _SILENT_S:
+                        raise BrokerError(f"{self._topic}/{partition}: no records for {_SILENT_S:g} s before its end")
                 end = reader.position(tp)
             finally:
                 reader.close()
@@ -99,12 +111,12 @@ class StateLog:
         Raises :class:`LostRace` where another writer came in between, and aiokafka's errors where it is unknown
         whether it was written: in both cases the state must be recovered before the next append.
         """
+        expected, reading = self._next.pop(partition, None), self._readings.get(partition)
+        if expected is None:
+            raise LostRace(f"{self._topic}/{partition}: not read since an append failed")
         self._entries += 1
         entry = Entry(self._writer, kind, self._plan, *step)
         producer = await self._started()
-        expected = self._next.pop(partition, None)
-        if expected is None:
-            raise LostRace(f"{self._topic}/{partition}: not read since an append failed")
         offsets = [
             (await acknowledged).offset
             for acknowledged in [
@@ -114,6 +126,8 @@ class StateLog:
         ]
         if offsets != list(range(expected, expected + len(offsets))):
             raise LostRace(f"{self._topic}/{partition}: written at {offsets}, expected from {expected}")
+        if self._readings[partition] != reading:
+            raise LostRace(f"{self._topic}/{partition}: read again while an append was under way")
         self._next[partition] = offsets[-1] + 1
         return expected
 
@@ -121,8 +135,8 @@ class StateLog:
         """Delete what stands before an offset. A broker that cannot is left alone: the log is longer, no less right."""
         try:
             await asyncio.to_thread(self._delete, partition, before)
-        except BrokerError as error:
-            log.info("state log not trimmed", topic=self._topic, partition=partition, error=str(error))
+        except Exception as error:
+            log.debug("state log not trimmed", topic=self._topic, partition=partition, error=str(error))
 
     def _delete(self, partition: int, before: int) -> None:
         with admin(self._config) as client:
