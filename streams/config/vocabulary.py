@@ -35,6 +35,7 @@ RESERVED_METRICS = frozenset(
         "late_events",
         "open_cases",
         "publish_failures",
+        "recovering_partitions",
         "recovery_seconds",
         "series",
         "up",

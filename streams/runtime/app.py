@@ -68,15 +68,17 @@ class Reader:
 
     def __init__(self, aggregate: Aggregate, detect: Detect) -> None:
         self._aggregate, self._detect = aggregate, detect
-        self.topics = frozenset((*aggregate.topics, detect.topic))
+        self.topics = frozenset((*aggregate.topics, *detect.topics))
 
     def assigned(self, tps: set[TP]) -> None:
         by_topic = {topic: {tp.partition for tp in tps if tp.topic == topic} for topic in self.topics}
         # The assignor keeps them together; a partition that misses a topic could not tell how far time is.
-        sources = set.intersection(*(by_topic[topic] for topic in self._aggregate.topics))
+        sources, partials = (
+            set.intersection(*(by_topic[topic] for topic in agent.topics)) for agent in (self._aggregate, self._detect)
+        )
         self._aggregate.assigned(sources)
-        self._detect.assigned(by_topic[self._detect.topic])
-        log.info("partitions assigned", sources=sorted(sources), partials=sorted(by_topic[self._detect.topic]))
+        self._detect.assigned(partials)
+        log.info("partitions assigned", sources=sorted(sources), partials=sorted(partials))
 
     def wanted(self, tp: TP) -> int:
         return self._agent(tp).wanted(tp)
@@ -86,7 +88,7 @@ class Reader:
             self._agent(tp).placed(tp, position)
 
     def _agent(self, tp: TP) -> Aggregate | Detect:
-        return self._detect if tp.topic == self._detect.topic else self._aggregate
+        return self._detect if tp.topic in self._detect.topics else self._aggregate
 
 
 class _BootStrategy(BootStrategy):
@@ -221,7 +223,7 @@ def _register(app: DaybookApp) -> None:
         async for chunk in stream:
             await app.aggregate.offer(chunk)
 
-    @app.agent(chunk_topic(app, [app.detect.topic]), name="detect", concurrency=1)
+    @app.agent(chunk_topic(app, app.detect.topics), name="detect", concurrency=1)
     async def detect(stream: Any) -> None:
         async for chunk in stream:
             await app.detect.take(chunk)

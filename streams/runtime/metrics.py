@@ -134,6 +134,7 @@ class Metrics:
             buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
             registry=registry,
         )
+        self.recovering = gauge("recovering_partitions", "Partitions whose state is being read back", ["agent"])
         self.watermark = gauge("watermark_seconds", "How far event time has come, in epoch seconds", ["partition"])
         self.lag = gauge("consumer_lag", "Records not yet read", ["topic", "partition"])
         self.open_cases = gauge("open_cases", "Orders, deliveries and tickets remembered", ["partition"])

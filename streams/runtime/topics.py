@@ -272,15 +272,16 @@ def _partition_counts(client: Any, names: list[str]) -> dict[str, int]:
 
 
 def _check_copartitioned(names: TopicNames, counts: dict[str, int], expected: int) -> None:
-    wrong = {name: counts[name] for name in (*names.events, names.state) if counts.get(name, expected) != expected}
+    alike = (*names.events, names.state, names.partials, names.series_state)
+    wrong = {name: counts[name] for name in alike if counts.get(name, expected) != expected}
     if not wrong:
         return
     found = ", ".join(f"{name} has {count}" for name, count in wrong.items())
-    common = {counts[name] for name in (*names.events, names.state) if name in counts}
+    common = {counts[name] for name in alike if name in counts}
     advice = f"set kafka.partitions to {common.pop()}" if len(common) == 1 else "delete and create them again"
     raise BrokerError(
-        f"{found} partitions, expected {expected} (kafka.partitions): the event topics and the state log are "
-        f"read side by side and need the same number; {advice}, or use another namespace"
+        f"{found} partitions, expected {expected} (kafka.partitions): the event topics, the partials and the state "
+        f"logs are read side by side and need the same number; {advice}, or use another namespace"
     )
 
 

@@ -24,7 +24,8 @@ LARGE = bytes(range(256)) * 10_000
 
 
 def step(sequence: int, begin: int, end: int, payload: bytes = b"x") -> Step:
-    return Step(sequence, (begin, 0, 0), (end, 0, 0), payload, weight=end - begin)
+    """A snapshot where it stays where it is."""
+    return Step(sequence - (begin != end), sequence, (begin, 0, 0), (end, 0, 0), payload, weight=end - begin)
 
 
 @asynccontextmanager
@@ -75,6 +76,21 @@ async def test_who_comes_second_knows_and_reads_what_the_first_has_written(confi
         assert (chain.sequence, chain.end, len(chain.deltas)) == (2, (6, 0, 0), 2)
         await two.append(0, "delta", step(3, 6, 8))
         assert (await one.recover(0)).end == (8, 0, 0)
+
+
+async def test_an_append_that_was_under_way_while_the_log_was_read_counts_for_nothing(config: Config) -> None:
+    async with owner(config) as log:
+        await log.recover(0)
+        await log.append(0, "delta", step(1, 0, 5))
+        appended, read = await asyncio.gather(
+            log.append(0, "delta", step(2, 5, 6)), log.recover(0), return_exceptions=True
+        )
+        assert isinstance(appended, LostRace)
+        assert not isinstance(read, BaseException)
+        # Whether it was there already when the log was read, only reading it again tells.
+        chain = await log.recover(0)
+        assert (chain.sequence, chain.end) == (2, (6, 0, 0))
+        await log.append(0, "delta", step(3, 6, 7))
 
 
 async def test_what_stands_before_a_snapshot_can_go(apache_broker: ApacheKafka, namespace: str) -> None:

@@ -74,6 +74,8 @@ def test_a_kernel_lost_at_any_point_comes_back_as_it_was(
     published: list[Any] = []
     for chunk in chunks:
         take(kernel, chunk)
+        if data.draw(st.booleans()):
+            kernel.set_idle(data.draw(st.sets(st.integers(0, 2))))
         partials = kernel.drain()
         deltas.append(kernel.journal().encode())
         lost = data.draw(st.sampled_from(["no", "before publishing", "after publishing"]))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.runtime.state.chain import Chain, follow
-from streams.runtime.state.frames import Entry, Offsets, cut, join
+from streams.runtime.state.frames import Entry, Kind, Offsets, cut, join
 
 PLAN = "plan"
 BEGINNING: Offsets = (0, 0, 0)
@@ -57,13 +57,18 @@ class Owner:
             if not self.published and self.at == BEGINNING:
                 return
             self.goal = (self.sequence, self.at, self.total)
-            entry = Entry(self.name, "snapshot", PLAN, self.sequence, self.at, self.at, str(self.total).encode())
+            entry = self._entry("snapshot", self.sequence, self.sequence, self.at, self.total)
         else:
             end = (self.at[0] + steps, self.at[1], self.at[2])
             gain = sum(range(self.at[0], end[0]))
-            self.goal = (self.sequence + 1, end, self.total + gain)
-            entry = Entry(self.name, "delta", PLAN, self.sequence + 1, self.at, end, str(gain).encode())
+            # A state that was recovered may be told of as one with a higher number before it is recorded again.
+            number = self.sequence + 1 + steps % 3
+            self.goal = (number, end, self.total + gain)
+            entry = self._entry("delta", self.sequence, number, end, gain)
         self.pending = cut(entry, self.entries, 2)
+
+    def _entry(self, kind: Kind, after: int, sequence: int, end: Offsets, value: int) -> Entry:
+        return Entry(self.name, kind, PLAN, after, sequence, self.at, end, str(value).encode())
 
     def step(self) -> None:
         """Write one record; after an entry's last, know whether it continued the chain."""
@@ -150,10 +155,10 @@ def test_a_log_trimmed_anywhere_before_its_newest_snapshot_reads_the_same(
 
 def test_an_entry_of_another_plan_does_not_count() -> None:
     entries = [
-        Entry("w", "delta", PLAN, 5, BEGINNING, (1, 0, 0), b"0"),
-        Entry("w", "delta", "other", 6, (1, 0, 0), (2, 0, 0), b"1"),
-        Entry("w", "snapshot", "other", 9, (9, 0, 0), (9, 0, 0), b"9"),
-        Entry("w", "delta", PLAN, 6, (1, 0, 0), (3, 0, 0), b"3"),
+        Entry("w", "delta", PLAN, 4, 5, BEGINNING, (1, 0, 0), b"0"),
+        Entry("w", "delta", "other", 5, 6, (1, 0, 0), (2, 0, 0), b"1"),
+        Entry("w", "snapshot", "other", 9, 9, (9, 0, 0), (9, 0, 0), b"9"),
+        Entry("w", "delta", PLAN, 5, 6, (1, 0, 0), (3, 0, 0), b"3"),
     ]
     chain = follow(entries, PLAN, BEGINNING)
     assert (chain.sequence, chain.end, len(chain.deltas), chain.snapshot) == (6, (3, 0, 0), 2, None)

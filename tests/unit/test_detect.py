@@ -12,8 +12,9 @@ from prometheus_client import CollectorRegistry
 from streams.config import Config, load_config
 from streams.kpis.partials import Partial
 from streams.kpis.values import KpiValue
-from streams.runtime.agents import Detect
+from streams.runtime.agents import Detect, owner
 from streams.runtime.agents.revival import Revived
+from streams.runtime.agents.series import REACHED_WITHIN
 from streams.runtime.chunks import Chunk
 from streams.runtime.metrics import Metrics
 from streams.runtime.state.chain import Chain
@@ -300,7 +301,17 @@ async def test_a_topic_made_again_is_read_from_its_beginning(series: Series, suc
     successor.consumer.ends = {TOPIC: 1}
     await successor.read(0, "d")
     await successor.agent.refresh()
+    assert successor.values("final") == [], "the new leader of a partition may be a moment behind"
+    successor.clock.now += REACHED_WITHIN + 1
+    await successor.agent.refresh()
+    await successor.agent.refresh()
     assert [value.kpi for value in successor.values("final")] == ["d"]
+    assert series.steps() == [(0, 3), (3, 1)]
+    # The one that had read them all sees its next chunk begin before what it has read.
+    await series.consumer.rewind([TOPIC])
+    series.consumer.ends = {TOPIC: 1}
+    await series.agent.take(partials(0, "d", epoch=series.consumer.epochs[TOPIC]))
+    assert [partial.kpi for partial in series.books[0].applied] == ["a", "b", "c", "d"]
 
 
 async def test_a_partial_that_cannot_be_applied_becomes_a_dead_letter(series: Series) -> None:
@@ -312,6 +323,32 @@ async def test_a_partial_that_cannot_be_applied_becomes_a_dead_letter(series: Se
     letters = series.broker.to(NAMES.dlq(NAMES.partials))
     assert [dict(letter.headers)["source_offset"] for letter in letters] == [b"0", b"2", b"3"]
     assert [value.kpi for value in series.values("final")] == ["a"]
+
+
+@pytest.mark.parametrize("what", ["advance", "current", "state"])
+async def test_a_book_that_fails_is_read_again_and_the_others_go_on(
+    series: Series, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def fails(*_: Any) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(owner, "AFTER_A_FAILURE", 0.0)
+    series.agent._ledger._most_weight = 1
+    other = TP(NAMES.partials, 1)
+    series.consumer.ends[other] = 1
+    await series.assign(0, 1)
+    broken = series.agent._partitions[0].book
+    monkeypatch.setattr(broken, what, fails)
+    await series.read(0, "a")
+    record = Partial("b", 0, (1, 1, 1), T0, T0, False, [[]], bytes(40)).encode()
+    await series.agent.take(chunk(other, 0, [record], series.consumer.epochs[other]))
+    await series.agent.refresh()
+    assert [value.kpi for value in series.values("final")] == ["b"]
+    await until(lambda: len(series.books) == 3)
+    await until(lambda: series.agent._partitions[0].placed)
+    await series.read(0, "a")
+    await series.agent.refresh()
+    assert [value.kpi for value in series.values("final")] == ["b", "a"]
 
 
 async def test_a_book_that_is_given_away_is_neither_shown_nor_told(

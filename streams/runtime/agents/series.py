@@ -7,8 +7,10 @@ from typing import Any, Protocol
 
 from streams.kpis.partials import Partial
 from streams.kpis.values import KpiValue
+from streams.runtime.agents.owned import Owned, Publication
 from streams.runtime.outbox import Record
 from streams.runtime.state.frames import Step
+from streams.runtime.transport import Position
 
 
 class BookLike(Protocol):
@@ -22,15 +24,11 @@ class BookLike(Protocol):
     def state(self) -> dict[str, Any]: ...
 
 
-class Announcement:
-    """Final and corrected values taken at one point: to be recorded in the state log, then published."""
-
-    def __init__(self, step: Step, values: list[KpiValue], letters: int, recorded: bool = False) -> None:
-        self.step, self.values, self.letters, self.recorded = step, values, letters, recorded
-        self.snapshot: dict[str, Any] | None = None
+REACHED_WITHIN = 10.0
+"""Seconds after which a stop that lies beyond the log's end is given up."""
 
 
-class SeriesPartition:
+class SeriesPartition(Owned):
     """``book`` is ``None`` until it has been recovered; ``next`` is the offset to read on from.
 
     A recovered book is as of a snapshot. From there on it reads the partials again and takes its news at the very
@@ -38,61 +36,74 @@ class SeriesPartition:
     taken at the last of them may not have been told, and is told again.
     """
 
-    def __init__(self, number: int, now: float) -> None:
-        self.number = number
+    def __init__(self, number: int, kpis_topic: str, now: float) -> None:
+        super().__init__(number, now)
         self.book: BookLike | None = None
         self.next = 0
         self.epoch: int | None = None
         """Since which seek it is read; ``None``: not yet."""
-        self.trusted = False
-        """Whether nobody else has written to the state log, as far as we know: only then is anything recorded."""
         self.kpis: set[str] = set()
         self.touched: set[str] = set()
         """KPIs with news since their values were last computed."""
-        self.announcement: Announcement | None = None
-        """What is under way."""
-        self.letters: list[Record] = []
-        """Dead letters not yet acknowledged."""
-        self.weight = 0
-        """Of what was applied since the last announcement, in cells."""
-        self.goal: int | None = None
-        """Where the log ended when reading it began: until there, values are older than what was shown before."""
-        self.begun = now
+        self._kpis_topic = kpis_topic
+        self._weight = 0
+        self._goal: int | None = None
         self._stops: deque[int] = deque()
         self._sequence = 0
-        self._recorded = 0
+        self._told_to = 0
         self._reached = False
+        self._waits_since: float | None = None
 
-    def begin(self, book: BookLike, offset: int, stops: list[int], sequence: int, now: float) -> None:
+    def begin(self, book: BookLike, offset: int, stops: list[int], sequence: int) -> None:
         """Go on with a book that is as the state log says."""
         self.book, self.next, self._stops, self._sequence = book, offset, deque(stops), sequence
-        self._recorded = stops[-1] if stops else offset
-        self.trusted, self.begun = True, now
+        self._told_to = stops[-1] if stops else offset
 
-    def place(self, offset: int, epoch: int) -> None:
-        """Read on from there."""
-        self.epoch = epoch
-        self.next = max(offset, self.next)
+    @property
+    def recovered(self) -> bool:
+        return self.book is not None
+
+    @property
+    def placed(self) -> bool:
+        return self.epoch is not None
+
+    def wanted(self, topic: str) -> int:
+        return self.next
+
+    def place(self, topic: str, position: Position) -> bool:
+        wanted, self.epoch = self.next, position.epoch
+        self.next = max(position.offset, wanted)
         self.pass_stops(self.next)
+        return position.offset <= wanted
 
     @property
     def rebuilding(self) -> bool:
         """Whether what it knows is older than what was told."""
         return self.book is None or bool(self._stops)
 
-    def current(self, end: int | None) -> bool:
-        """Whether it has come to where the log ended when reading began; ``end`` is where it ends now."""
-        if self.goal is None:
-            self.goal = end
-        self._reached |= self.goal is not None and self.next >= self.goal
+    def current(self, end: int | None, now: float) -> bool:
+        """Whether it has come to where the log ended when reading began; until there, its values are older than what
+        was shown before. ``end`` is where the log ends now.
+
+        A stop that the log does not reach for a while is given up: the log has lost its end, or is another one.
+        """
+        if self._goal is None:
+            self._goal = end
+        if end is None or not self._stops or self.next < end:
+            self._waits_since = None
+        elif self._waits_since is None:
+            self._waits_since = now
+        elif now - self._waits_since > REACHED_WITHIN:
+            self.pass_stops(self._stops[-1])
+        self._reached |= self._goal is not None and self.next >= self._goal
         return self._reached and not self.rebuilding
 
-    def starts_anew(self, start: int, end: int | None) -> bool:
-        """Whether the log ends before what was read of it, so that it is another one."""
-        anew = end is not None and end < (self._stops[-1] if self._stops else self.next)
+    def begins_anew(self, start: int, end: int | None) -> bool:
+        """Whether the log ends before what has been read of it: it was deleted and made again, or has lost its end. It
+        is then read from its beginning: what was applied is known as older than what is known."""
+        anew = end is not None and start < self.next and end < self.next
         if anew:
-            self.next = min(self.next, start)
-            self._stops.clear()
+            self.next = start
         return anew
 
     def apply(self, offset: int, partial: Partial) -> int:
@@ -100,7 +111,7 @@ class SeriesPartition:
         assert self.book is not None
         self.pass_stops(offset)
         cells = 10 + len(partial.cells) // 40
-        self.weight += cells
+        self._weight += cells
         self.book.apply(partial)
         self.kpis.add(partial.kpi)
         self.touched.add(partial.kpi)
@@ -113,17 +124,29 @@ class SeriesPartition:
             stop = self._stops.popleft()
             values = self.book.advance()
             if not self._stops:
-                step = Step(self._sequence, (stop,), (stop,), b"")
-                self.announcement = Announcement(step, values, 0, recorded=True)
-                self.weight = 0
+                step = Step(self._sequence, self._sequence, (stop,), (stop,), b"")
+                self.publication = Publication(step, self._records(values), 0, recorded=True)
+                self._weight = 0
 
-    def announce(self) -> Announcement | None:
-        """Take what has become final or was corrected; None where nothing was read since the last time."""
-        if self.rebuilding or self.next == self._recorded:
+    def take_news(self) -> Publication | None:
+        """What has become final or was corrected; None where nothing was read since the last time."""
+        if self.rebuilding or self.next == self._told_to:
             return None
         assert self.book is not None
         self._sequence += 1
-        step = Step(self._sequence, (self._recorded,), (self.next,), b"", self.weight)
-        self._recorded, self.weight = self.next, 0
-        self.announcement = Announcement(step, self.book.advance(), len(self.letters))
-        return self.announcement
+        step = Step(self.recorded, self._sequence, (self._told_to,), (self.next,), b"", self._weight)
+        self._told_to, self._weight = self.next, 0
+        self.publication = Publication(step, self._records(self.book.advance()), len(self.letters))
+        return self.publication
+
+    def state(self) -> dict[str, Any]:
+        assert self.book is not None
+        return self.book.state()
+
+    def _records(self, values: list[KpiValue]) -> list[Record]:
+        return [told(self._kpis_topic, value) for value in values]
+
+
+def told(topic: str, value: KpiValue) -> Record:
+    """A value as a record of the KPI topic."""
+    return Record(topic, value.series.encode(), value.encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
@@ -16,12 +15,15 @@ from streams.kpis.journal import Delta
 from streams.kpis.kernel import Outcome
 from streams.kpis.partials import Partial
 from streams.kpis.watermark import FAMILIES
+from streams.runtime.agents.owned import Owned, Publication
 from streams.runtime.agents.pieces import pieces
 from streams.runtime.agents.poison import Failure, Poison
 from streams.runtime.chunks import Chunk
 from streams.runtime.deadletters import dead_letter
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Record
+from streams.runtime.state.frames import Step
+from streams.runtime.topics import TopicNames
 from streams.runtime.transport import Position
 
 I64 = npt.NDArray[np.int64]
@@ -56,52 +58,28 @@ class KernelLike(Protocol):
     def state(self) -> dict[str, Any]: ...
 
 
-class Publication:
-    """What was drained at one point: to be recorded in the state log, then published, then committed.
-
-    ``letters`` of the partition's dead letters go before it. ``snapshot`` is the state after it, where one is due.
-    """
-
-    def __init__(self, sequence: int, delta: Delta, weight: int, records: list[Record], letters: int) -> None:
-        self.sequence, self.delta, self.weight = sequence, delta, weight
-        self.records, self.letters = records, letters
-        self.recorded = False
-        self.snapshot: dict[str, Any] | None = None
-
-
-class SourcePartition:
+class SourcePartition(Owned):
     """orders-p, deliveries-p and support-p. ``kernel`` is ``None`` until it has been recovered; ``next`` are the
     offsets to read on from."""
 
     def __init__(
         self,
         number: int,
-        topics: Sequence[str],
+        names: TopicNames,
+        pane_ms: int,
         decoders: Sequence[ChunkDecoder],
         metrics: Metrics,
         poison: Poison,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.number, self.topics, self.poison = number, tuple(topics), poison
+        super().__init__(number, clock())
+        self.poison = poison
         self.kernel: KernelLike | None = None
         self.next = [0] * len(FAMILIES)
-        self.placed: set[int] = set()
-        """Topics that are known to be read on from there."""
-        self.failed = False
-        """Whether the kernel failed on something, so that its state is undefined."""
-        self.recorded = 0
-        """The number of the state that was recorded last."""
-        self.trusted = False
-        """Whether nobody else has written to the state log, as far as we know: only then is anything recorded."""
-        self.letters: list[Record] = []
-        """Dead letters not yet acknowledged."""
-        self.publication: Publication | None = None
-        """What is under way."""
-        self.busy = asyncio.Lock()
-        """Held by whoever has the kernel to itself: it folds in a thread."""
-        self.begun = clock()
+        self._topics, self._partials, self._pane_ms = names.events, names.partials, pane_ms
+        self._family = {topic: family for family, topic in enumerate(names.events)}
         self._told: dict[str, tuple[int | None, bool]] = {}
-        self._epochs = [0] * len(FAMILIES)
+        self._epochs: list[int | None] = [None] * len(FAMILIES)
         self._decoders = decoders
         self._metrics = metrics
         self._clock = clock
@@ -110,24 +88,33 @@ class SourcePartition:
 
     # -- where it stands ----------------------------------------------------------------------------------------
 
-    def begin(self, kernel: KernelLike, recorded: int) -> None:
-        """Go on with a kernel that is as the state log says, in the state of that number."""
-        self.kernel, self.trusted, self.recorded = kernel, True, recorded
+    def begin(self, kernel: KernelLike) -> None:
+        """Go on with a kernel that is as the state log says."""
+        self.kernel = kernel
         self.next = list(kernel.offsets)
-        self.begun = self._clock()
-        self._heard = [self.begun] * len(FAMILIES)
+        self._heard = [self._clock()] * len(FAMILIES)
 
-    def place(self, family: int, position: Position) -> bool:
-        """Read a topic on from there. False where records were lost: the log begins later than was wanted."""
+    @property
+    def recovered(self) -> bool:
+        return self.kernel is not None
+
+    @property
+    def placed(self) -> bool:
+        return None not in self._epochs
+
+    def wanted(self, topic: str) -> int:
+        return self.next[self._family[topic]]
+
+    def place(self, topic: str, position: Position) -> bool:
+        family = self._family[topic]
         wanted = self.next[family]
         self._epochs[family] = position.epoch
         self.next[family] = max(position.offset, wanted)
-        self.placed.add(family)
         return position.offset <= wanted
 
     def expects(self, family: int, chunk: Chunk) -> bool:
         """Whether the chunk was fetched since the last seek, so that it follows what has been read."""
-        return self.kernel is not None and family in self.placed and self._epochs[family] == chunk.epoch
+        return self.kernel is not None and not self.failed and self._epochs[family] == chunk.epoch
 
     def begins_anew(self, family: int, chunk: Chunk, end: int | None) -> bool:
         """Whether a topic's log ends before what has been read of it: it was deleted and made again, or has lost its
@@ -166,24 +153,29 @@ class SourcePartition:
         except Exception as error:
             self.failed = True
             raise Failure(family, first, last, error) from error
-        self._adapt(stop - start, time.perf_counter() - began)
         self.next[family] = last + 1
+        self._adapt(stop - start, time.perf_counter() - began)
         self._heard[family] = self._clock()
         self._count(family, stop - start, outcome)
         for place, rejection in (*rejected, *outcome.rejected):
-            self.set_aside(family, chunk, start + place, rejection)
+            self.letters.append(self._letter(family, chunk, start + place, rejection))
 
     def finish(self, family: int, chunk: Chunk) -> None:
         """What may be folded of the chunk has been; it may end with offsets that hold no record."""
         self.next[family] = max(self.next[family], chunk.end)
 
-    def set_aside(self, family: int, chunk: Chunk, place: int, rejection: Rejection, attempts: int = 1) -> None:
-        """Make a dead letter of a record."""
-        topic, offset = self.topics[family], int(chunk.offsets[place])
-        key, value = chunk.keys[place], chunk.values[place]
-        letter = dead_letter(topic, self.number, offset, key, value, rejection, attempts=attempts)
-        self.letters.append(letter)
+    def condemn(self, failure: Failure, chunk: Chunk) -> None:
+        """Leave out what the kernel failed on when it is read again; set it aside once it is known to the record."""
+        if self.poison.note(failure):
+            place = int((chunk.offsets == failure.first).argmax())
+            rejection = Rejection(reason=str(failure), code="processing_failed")
+            self.condemned.append(self._letter(failure.family, chunk, place, rejection, attempts=2))
+
+    def _letter(self, family: int, chunk: Chunk, place: int, rejection: Rejection, attempts: int = 1) -> Record:
+        topic, offset = self._topics[family], int(chunk.offsets[place])
         self._metrics.dead_letters.labels(topic, rejection.code).inc()
+        key, value = chunk.keys[place], chunk.values[place]
+        return dead_letter(topic, self.number, offset, key, value, rejection, attempts=attempts)
 
     def mark_idle(self, ends: Sequence[int | None], idle_after: float) -> None:
         """Tell the kernel which topics are silent: read to their ends, and nothing new for ``idle_after``
@@ -205,7 +197,7 @@ class SourcePartition:
 
     def _count(self, family: int, records: int, outcome: Outcome) -> None:
         metrics = self._metrics
-        metrics.events.labels(self.topics[family]).inc(records - outcome.heartbeats)
+        metrics.events.labels(self._topics[family]).inc(records - outcome.heartbeats)
         for counter, count in (
             (metrics.late, outcome.late),
             (metrics.duplicates, outcome.duplicates),
@@ -216,21 +208,25 @@ class SourcePartition:
 
     # -- results out --------------------------------------------------------------------------------------------
 
-    def drain(self, topic: str, pane_ms: int) -> Publication | None:
-        """Take what has changed out of the kernel, as partials for ``topic``; None where nothing has happened.
-
-        A partial that says nothing new of a KPI, in panes, is left out.
-        """
+    def take_news(self) -> Publication | None:
+        """What has changed since the last time, as partials. One that says nothing new of a KPI, in panes, is left
+        out."""
         kernel = self.kernel
         if kernel is None or not kernel.stirred:
             return None
         records: list[Record] = []
         for partial in kernel.drain():
-            news = None if partial.watermark is None else partial.watermark // pane_ms, partial.idle
+            news = None if partial.watermark is None else partial.watermark // self._pane_ms, partial.idle
             if partial.cells or self._told.get(partial.kpi) != news:
                 self._told[partial.kpi] = news
                 key = partial.kpi.encode()
-                records += [Record(topic, key, piece.encode()) for piece in pieces(partial)]
+                records += [Record(self._partials, key, piece.encode()) for piece in pieces(partial)]
         weight = 1 + kernel.noted
-        self.publication = Publication(kernel.sequence, kernel.journal(), weight, records, len(self.letters))
+        delta = kernel.journal()
+        step = Step(self.recorded, kernel.sequence, delta.begin, delta.end, b"", weight)
+        self.publication = Publication(step, records, len(self.letters), delta.encode)
         return self.publication
+
+    def state(self) -> dict[str, Any]:
+        assert self.kernel is not None
+        return self.kernel.state()

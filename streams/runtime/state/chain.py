@@ -1,9 +1,9 @@
 """The chain rule: which entries of a state log make up the state, whoever wrote them.
 
-States are numbered. A delta counts if it leads from the state that stands when it is met: it names that state's number,
-its ``begin`` is that state's ``end``. Of two owners who both continue the same state, the one whose append came first has
-continued it, and the other's entry leads from a state that stands no more. So a repeated append, or one by an owner who
-does not know yet that it was replaced, is harmless.
+States are numbered. A delta counts if it leads from the state that stands when it is met: it names that state's
+number, its ``begin`` is that state's ``end``. Of two owners who both continue the same state, the one whose append came
+first has continued it, and the other's entry leads from a state that stands no more. So a repeated append, or one by an
+owner who does not know yet that it was replaced, is harmless.
 
 A snapshot is written only of a state whose last delta is known to have counted, so one with a higher number than what
 stands is on the chain too: what led there is gone, trimmed off the log's head.

@@ -52,8 +52,8 @@ class Entry(msgspec.Struct, frozen=True):
     """A whole entry: a snapshot of the state at ``end``, or what leads from ``begin`` to ``end``.
 
     ``plan`` is the fingerprint of the definitions it was made under; ``sequence`` numbers the states of a chain: that
-    of the snapshot, or the one a delta leads to from ``after``. ``first`` is where its first frame stands in the log; the rest is as
-    in :class:`Step`.
+    of the snapshot, or the one a delta leads to from ``after``. ``first`` is where its first frame stands in the log;
+    the rest is as in :class:`Step`.
     """
 
     writer: str
