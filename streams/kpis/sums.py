@@ -26,7 +26,7 @@ class Sums:
             self._parts = [self.state()]
 
     def state(self) -> tuple[I64, I64]:
-        """Everything: places, each once, and what has been added to them."""
+        """Everything: places and what has been added to them."""
         if len(self._parts) == 1:
             return self._parts[0]
         if not self._parts:

@@ -118,8 +118,8 @@ class TopicNames:
 
     @property
     def dead_letters(self) -> tuple[str, ...]:
-        """The dead-letter topics: one for each topic whose records can be set aside. Not for the state logs,
-        where a record that cannot be read must stop its reader.
+        """The dead-letter topics: one for each topic whose records can be set aside. Not for the state logs:
+        a record there that cannot be read is passed over, like one that does not count.
         """
         return tuple(self.dlq(topic) for topic in self.all if topic not in (self.state, self.series_state))
 

@@ -39,8 +39,8 @@ _FAUST_LOGGER = get_logger("faust.daybook")
 PARTITION_FETCH_BYTES = 1 << 20
 """Of one partition in one fetch: 1,000 to 10,000 events of usual size."""
 FETCH_BYTES = 8 << 20
-"""Of all partitions of one broker in one fetch. One fetch is under way, one is taken apart, and
-:data:`QUEUED_CHUNKS` wait: that bounds the memory of a backlog."""
+"""Of all partitions of one broker in one fetch. One fetch is under way, one is taken apart, :data:`QUEUED_CHUNKS`
+wait, and one of each partition is folded: that bounds the memory of a backlog."""
 QUEUED_CHUNKS = 8
 """Chunks that wait for an agent."""
 FETCH_WAIT_MS = 100
