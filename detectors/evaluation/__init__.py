@@ -1,0 +1,1 @@
+"""How good detection is: labelled series, what they are scored by, what else there is to compare with."""

@@ -1,0 +1,1 @@
+"""One online model per file; see :mod:`detectors.models.model` for what each must be."""
