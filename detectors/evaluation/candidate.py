@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol
 class Judged(NamedTuple):
     """What was said of one row, before the next was seen.
 
-    ``surprise`` is -log10 of a p-value, or any score that ranks; ``low`` and ``high`` bound what was expected (NaN where
-    nothing was). ``alert`` is whether a person would have been told of this row.
+    ``surprise`` is -log10 of a p-value, or any score that ranks; ``low`` and ``high`` bound what was expected (NaN
+    where nothing was). ``alert`` is whether a person would have been told of this row.
     """
 
     low: float
