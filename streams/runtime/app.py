@@ -171,6 +171,8 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
         broker_rebalance_timeout=6.0,
         broker_max_poll_interval=300.0,
         consumer_auto_offset_reset="earliest",
+        # Aiokafka asks again at its own pace for topics that a broker, just started, did not know.
+        consumer_metadata_max_age_ms=30_000,
         worker_redirect_stdouts=False,
     )
     definitions = config.definitions()

@@ -16,8 +16,9 @@ the reasons are in docs/decisions/0002-chunk-transport.md.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import faust
@@ -47,6 +48,10 @@ FETCH_WAIT_MS = 100
 """How long the broker may hold a fetch that finds nothing. A client has one fetch under way per broker: a
 partition whose chunk has just been taken waits this long behind the idle ones, so Faust's 1,500 ms would be
 a stall."""
+
+
+KNOWN_WITHIN = 4.0
+"""Seconds that an assignment waits for metadata; within the group's rebalance timeout."""
 
 
 class Position(NamedTuple):
@@ -111,7 +116,11 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         await super().on_start()
         reader = self.consumer.reader
         if reader is not None:
-            self._ensure_consumer()._fetcher._records = FetchedRecords(reader.topics, self._epochs)
+            consumer = self._ensure_consumer()
+            consumer._fetcher._records = FetchedRecords(reader.topics, self._epochs)
+            consumer._coordinator._perform_assignment = _knowing(
+                reader.topics, consumer._client, consumer._coordinator._perform_assignment
+            )
 
     async def place(self, wanted: Mapping[TP, int]) -> dict[TP, Position]:
         """Seek to the ``wanted`` offsets, or to the log's beginning where that is later."""
@@ -143,6 +152,28 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
             log.warning("offsets not committed", error=str(error) or type(error).__name__)
             return False
         return len(ours) == len(offsets)
+
+
+def _knowing(
+    topics: Iterable[str], client: Any, assign: Callable[[Any], Awaitable[Any]]
+) -> Callable[[Any], Awaitable[Any]]:
+    """The same assigning of partitions, once all topics are known.
+
+    A broker that has just started may not know its topics yet. Faust's assignor passes over those that are missing, and
+    with nothing to read nobody asks for metadata again for five minutes.
+    """
+
+    async def assign_all(response: Any) -> Any:
+        deadline = time.monotonic() + KNOWN_WITHIN
+        while missing := [topic for topic in topics if not client.cluster.partitions_for_topic(topic)]:
+            if time.monotonic() > deadline:
+                log.warning("topics are not known, nothing of them is read", topics=sorted(missing))
+                break
+            await client.force_metadata_update()
+            await asyncio.sleep(0.1)
+        return await assign(response)
+
+    return assign_all
 
 
 class _ReadOffsets(dict[TP, int | None]):
