@@ -1,4 +1,4 @@
-"""The Faust app of a worker, and running one.
+"""The Faust app of a worker.
 
 ``create_app`` makes it from a configuration. The module also has an ``app``, made when it is first asked for
 from the configuration that ``load_config`` finds, so that Faust's own command works: ``faust -A
@@ -8,12 +8,9 @@ streams.runtime.app worker``.
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
-import signal
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,14 +24,12 @@ from mode import get_logger
 from prometheus_client import CollectorRegistry
 
 from streams.config import Config, load_config
-from streams.errors import DaybookError
 from streams.kpis.book import SeriesBook
 from streams.kpis.kernel import Kernel
 from streams.kpis.plan import Plan
 from streams.kpis.warm import warm
 from streams.runtime.agents import Aggregate, Detect
 from streams.runtime.agents.revival import Revived, revive_book, revive_kernel
-from streams.runtime.logs import configure_logging
 from streams.runtime.metrics import Metrics, MetricsServer, serve
 from streams.runtime.outbox import Record
 from streams.runtime.security import client_security
@@ -51,16 +46,8 @@ REFRESH_EVERY = 0.5
 """Seconds between two looks for news of the series."""
 LAST_FLUSH_WITHIN = 4.0
 """Seconds to publish what is left when partitions are revoked; within the group's rebalance timeout."""
-STOPPED_WITHIN = 15.0
 SERIES_STATE_VERSION = 1
 """Of the form and meaning of what a series book keeps; another one makes every kept state unreadable."""
-COLLECT_EVERY = 50_000
-"""Objects made between two garbage collections. A chunk's events hold no cycles: to walk them again and
-again, as Python's default would, took up to half of the worker's time."""
-
-
-class WorkerError(DaybookError):
-    """A worker could not go on."""
 
 
 class Reader:
@@ -243,71 +230,6 @@ def _register(app: DaybookApp) -> None:
         await app.last_flush()
 
     app.on_partitions_revoked.connect(revoked, weak=False)
-
-
-def run_worker(config: Config, ready_callback: Callable[[], None] | None = None) -> None:
-    """Run a worker in this process, in the foreground, until SIGTERM or SIGINT; a second one ends it at once.
-
-    ``ready_callback`` is called when it has joined its group. Raises :class:`DaybookError` where it cannot
-    start or go on.
-    """
-    configure_logging()
-    try:
-        import uvloop
-    except ImportError:  # not on Windows
-        pass
-    else:
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # also for the consumer's thread
-    asyncio.run(_run(config, ready_callback))
-
-
-async def _run(config: Config, ready_callback: Callable[[], None] | None) -> None:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-
-    def asked() -> None:
-        if stop.is_set():
-            os._exit(1)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked)
-    app = create_app(config)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_EVERY, 20, 100)
-
-    async def started() -> None:
-        log.info("worker ready", group=app.conf.id, broker=config.kafka.bootstrap)
-        if ready_callback is not None:
-            ready_callback()
-
-    app.on_startup_finished = started
-    starting = asyncio.ensure_future(app.start())
-    asked_to_stop = asyncio.ensure_future(stop.wait())
-    ended = asyncio.ensure_future(_crash_of(app))
-    try:
-        await asyncio.wait([starting, asked_to_stop], return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            await asyncio.wait([asked_to_stop, ended], return_when=asyncio.FIRST_COMPLETED)
-        if ended.done():
-            raise WorkerError(f"the worker cannot go on: {ended.result()}")
-        log.info("worker stopping")
-    finally:
-        for task in (starting, asked_to_stop, ended):
-            task.cancel()
-        try:
-            await asyncio.wait_for(app.stop(), STOPPED_WITHIN)
-        except TimeoutError:
-            log.warning("worker did not stop in time", seconds=STOPPED_WITHIN)
-    log.info("worker stopped")
-
-
-async def _crash_of(app: DaybookApp) -> str:
-    await app.wait_until_stopped()
-    reason = app.crash_reason
-    return f"{type(reason).__name__}: {reason}" if reason is not None else "it was stopped"
 
 
 def _version() -> str:

@@ -122,6 +122,13 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
                 reader.topics, consumer._client, consumer._coordinator._perform_assignment
             )
 
+    def close(self) -> None:
+        """Nothing: the consumer is stopped when its thread is.
+
+        Faust would close its connections from the app's loop while this thread's still uses them; of uvloop's that ended
+        the process now and then (SIGSEGV).
+        """
+
     async def place(self, wanted: Mapping[TP, int]) -> dict[TP, Position]:
         """Seek to the ``wanted`` offsets, or to the log's beginning where that is later."""
         consumer = self._ensure_consumer()

@@ -119,7 +119,7 @@ def main(file: Path) -> None:
     from prometheus_client import CollectorRegistry
 
     from streams.config import load_config
-    from streams.runtime import app as runtime
+    from streams.runtime import worker as runtime
 
     sampler = Sampler()
     config = load_config()

@@ -124,7 +124,7 @@ def ready_peers(lab: Laboratory, market: Marketplace) -> tuple[dict[Peer, Path |
     pythons: dict[Peer, Path | None] = {}
     missing: dict[str, str] = {}
     setup = lab.setup("check")
-    sent = lab.send(setup, msgspec.structs.replace(market, events=_CHECKED))
+    sent = lab.send(setup, msgspec.structs.replace(market, events=_CHECKED).records())
     for peer in PEERS:
         try:
             lab.say(f"{peer.name} {peer.version}: counts {_CHECKED:,} events to begin with")

@@ -25,6 +25,7 @@ from streams.runtime.letters import read_letters
 from streams.runtime.offsets import offset_ranges
 from streams.runtime.producer import send_heartbeats
 from streams.runtime.reader import consumer
+from streams.runtime.server import BrokerProcess
 from streams.runtime.topics import TopicNames, create_topics
 from tests.integration.conftest import free_port
 from tests.support.lives import lives
@@ -36,7 +37,7 @@ from tests.support.shop import DAY, HOUR, MINUTE, T0, event, family_of
 WITHIN = 90.0
 RUN = """
 from streams.config import load_config
-from streams.runtime.app import run_worker
+from streams.runtime.worker import run_worker
 run_worker(load_config(), lambda: print("READY", flush=True))
 """
 
@@ -339,6 +340,29 @@ def test_a_worker_stops_cleanly_when_asked(start: Start, when: str) -> None:
         worker.until(lambda: "daybook_build_info" in worker.metrics())
     worker.stop()
     assert worker.process.returncode == 0
+
+
+@pytest.mark.parametrize("after", [0.4, 0.8, 1.6])
+def test_a_worker_ends_cleanly_while_it_is_still_being_imported(config: Config, tmp_path: Path, after: float) -> None:
+    worker = Process(config, tmp_path / "log", ["-m", "streams.cli", "worker"])
+    time.sleep(after)
+    worker.process.send_signal(signal.SIGTERM)
+    status = worker.process.wait(20)
+    assert status == 0 or (status == -signal.SIGTERM and not worker.output), worker.output
+    assert "Traceback" not in worker.output, worker.output
+
+
+def test_a_worker_ends_in_time_though_the_broker_does_not_answer(start: Start, broker: BrokerProcess) -> None:
+    worker = start().ready()
+    pid = broker.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait(22) == 0, worker.output
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert "Traceback" not in worker.output, worker.output
 
 
 def test_no_broker_is_a_one_line_error(tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""Running a worker in this process, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from streams.config import Config
+from streams.errors import DaybookError
+from streams.runtime.app import DaybookApp, create_app
+from streams.runtime.logs import configure_logging
+
+log = structlog.get_logger(__name__)
+
+STOPPED_WITHIN = 12.0
+"""Seconds for a worker to stop: to leave its group and close what is open."""
+THREADS_END_WITHIN = 2.0
+"""Seconds for what runs in threads, such as reading a state, to end after that."""
+COLLECT_EVERY = 50_000
+"""Objects made between two garbage collections. A chunk's events hold no cycles: to walk them again and
+again, as Python's default would, took up to half of the worker's time."""
+
+
+class WorkerError(DaybookError):
+    """A worker could not go on."""
+
+
+def run_worker(config: Config, ready_callback: Callable[[], None] | None = None) -> None:
+    """Run a worker in this process, in the foreground, until SIGTERM or SIGINT; a second one ends it at once.
+
+    ``ready_callback`` is called when it has joined its group. Raises :class:`DaybookError` where it cannot
+    start or go on. What cannot be stopped in time, since no broker answers, is left, and with it the process: all that
+    was told has been recorded.
+    """
+    configure_logging()
+    faulthandler.enable()  # compiled code is at work: where it ends badly, say where
+    try:
+        import uvloop
+    except ImportError:  # not on Windows
+        pass
+    else:
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # also for the consumer's thread
+    runner = asyncio.Runner()
+    worker = _Running(config)
+    try:
+        runner.run(worker.run(ready_callback))
+    except DaybookError as error:
+        if not worker.stopped:
+            log.error("worker failed", error=str(error))
+            _leave(1)
+        raise
+    finally:
+        if not worker.stopped:
+            _leave(0)
+        runner.close()
+
+
+def _leave(status: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+class _Running:
+    """A worker from start to end; ``stopped`` is whether nothing of it is left."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.stopped = True
+
+    async def run(self, ready_callback: Callable[[], None] | None) -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+
+        def asked() -> None:
+            if stop.is_set():
+                os._exit(1)
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, asked)
+        app = create_app(self._config)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(COLLECT_EVERY, 20, 100)
+
+        async def started() -> None:
+            log.info("worker ready", group=app.conf.id, broker=self._config.kafka.bootstrap)
+            if ready_callback is not None:
+                ready_callback()
+
+        app.on_startup_finished = started
+        starting = asyncio.ensure_future(app.start())
+        asked_to_stop = asyncio.ensure_future(stop.wait())
+        ended = asyncio.ensure_future(_crash_of(app))
+        try:
+            await asyncio.wait([starting, asked_to_stop], return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                await asyncio.wait([asked_to_stop, ended], return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                raise WorkerError(f"the worker cannot go on: {ended.result()}")
+            log.info("worker stopping")
+        finally:
+            for task in (starting, asked_to_stop, ended):
+                task.cancel()
+            # Not wait_for(): Faust goes on stopping when it is cancelled, and would be waited for.
+            self.stopped = await _within(STOPPED_WITHIN, app.stop()) and await _within(
+                THREADS_END_WITHIN, loop.shutdown_default_executor()
+            )
+            if not self.stopped:
+                log.warning("worker did not stop in time, it is left")
+        log.info("worker stopped")
+
+
+async def _within(seconds: float, what: Coroutine[Any, Any, None]) -> bool:
+    """Whether it came to its end in time; its errors are raised."""
+    task = asyncio.ensure_future(what)
+    done, _ = await asyncio.wait([task], timeout=seconds)
+    for one in done:
+        one.result()
+    return bool(done)
+
+
+async def _crash_of(app: DaybookApp) -> str:
+    await app.wait_until_stopped()
+    reason = app.crash_reason
+    return f"{type(reason).__name__}: {reason}" if reason is not None else "it was stopped"
