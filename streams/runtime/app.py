@@ -56,8 +56,12 @@ class Reader:
     def __init__(self, aggregate: Aggregate, detect: Detect) -> None:
         self._aggregate, self._detect = aggregate, detect
         self.topics = frozenset((*aggregate.topics, *detect.topics))
+        self.ends = False
+        """Whether nothing more is taken on: the worker is stopping."""
 
     def assigned(self, tps: set[TP]) -> None:
+        if self.ends:
+            return
         by_topic = {topic: {tp.partition for tp in tps if tp.topic == topic} for topic in self.topics}
         # The assignor keeps them together; a partition that misses a topic could not tell how far time is.
         sources, partials = (
@@ -109,6 +113,7 @@ class DaybookApp(faust.App):
         await super().on_start()
 
     async def on_stop(self) -> None:
+        self.reader.ends = True
         await self.last_flush()
         await super().on_stop()
         for agent in (self.aggregate, self.detect):

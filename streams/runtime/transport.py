@@ -125,8 +125,8 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
     def close(self) -> None:
         """Nothing: the consumer is stopped when its thread is.
 
-        Faust would close its connections from the app's loop while this thread's still uses them; of uvloop's that ended
-        the process now and then (SIGSEGV).
+        Faust would close its connections from the app's loop while this thread's still uses them; of uvloop's that
+        ended the process now and then (SIGSEGV).
         """
 
     async def place(self, wanted: Mapping[TP, int]) -> dict[TP, Position]:
