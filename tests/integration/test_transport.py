@@ -1,26 +1,18 @@
-"""The chunk transport on real brokers, and the private parts of Faust and aiokafka it stands on."""
+"""The chunk transport on real brokers."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import tempfile
 import uuid
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import aiokafka.consumer.fetcher as fetcher
 import faust
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.record.default_records import DefaultRecordBatch
-from faust.transport import by_url, consumer
-from faust.transport.drivers import aiokafka as stock
+from aiokafka import AIOKafkaProducer
 from faust.types import TP
 from kafka import KafkaAdminClient
 
@@ -32,106 +24,12 @@ from streams.runtime.transport import (
     FETCH_WAIT_MS,
     PARTITION_FETCH_BYTES,
     QUEUED_CHUNKS,
-    Consumer,
     Position,
-    Transport,
     chunk_topic,
 )
 
 PARTITIONS = 3
 WITHIN = 60.0
-
-
-# -- the parts of Faust and aiokafka that are not promised ----------------------------------------------------------
-
-
-def same(found: Any, expected: set[str], what: str) -> None:
-    parameters = set(inspect.signature(found).parameters) - {"self"}
-    assert expected <= parameters, (
-        f"{what} has changed: parameters {sorted(expected - parameters)} are gone. The chunk transport uses them: "
-        "read docs/decisions/0002-chunk-transport.md before this version is allowed."
-    )
-
-
-def holds(source: Any, *parts: str) -> None:
-    text = inspect.getsource(source)
-    for part in parts:
-        assert part in text, (
-            f"{source.__qualname__} no longer contains {part!r}. The chunk transport relies on it: read "
-            "docs/decisions/0002-chunk-transport.md before this version is allowed."
-        )
-
-
-def test_the_versions_are_those_that_were_read() -> None:
-    assert version("faust-streaming") == "0.15.3"
-    assert version("aiokafka") == "0.14.0"
-
-
-def test_the_fetcher_keeps_results_in_an_ordered_dict_that_is_only_filled_by_item() -> None:
-    holds(fetcher.Fetcher.__init__, "self._records = collections.OrderedDict()", "self._records", "fetch_max_bytes")
-    holds(fetcher.Fetcher._proc_fetch_request, "self._records[tp] = FetchResult(", "PartitionRecords(")
-    holds(
-        fetcher.Fetcher.fetched_records,
-        "type(res_or_error) is FetchResult",
-        "res_or_error.getall(max_records)",
-        "del self._records[tp]",
-    )
-    holds(fetcher.Fetcher.seek_to, "del self._records[tp]")
-    assert OrderedDict in fetcher.collections.OrderedDict.__mro__
-
-
-def test_a_fetch_result_iterates_over_its_records_and_moves_to_their_next_offset() -> None:
-    holds(
-        fetcher.FetchResult.getall,
-        "for msg in self._partition_records",
-        "self._partition_records = None",
-        "self.check_assignment(tp)",
-    )
-    holds(fetcher.FetchResult.check_assignment, "position != self._partition_records.next_fetch_offset")
-    holds(fetcher.FetchResult._update_position, "self._partition_records.next_fetch_offset")
-
-
-def test_partition_records_have_what_chunks_are_made_of() -> None:
-    same(fetcher.PartitionRecords.__init__, {"tp", "records", "fetch_offset", "check_crcs"}, "PartitionRecords")
-    holds(
-        fetcher.PartitionRecords.__init__,
-        "self._tp = tp",
-        "self._records = records",
-        "self._check_crcs = check_crcs",
-        "self.next_fetch_offset = fetch_offset",
-    )
-    for name in ("is_control_batch", "next_offset", "validate_crc"):
-        assert hasattr(DefaultRecordBatch, name), f"aiokafka's record batch has no {name} any more"
-
-
-def test_the_consumer_takes_the_fetch_settings_when_it_starts() -> None:
-    holds(
-        AIOKafkaConsumer.start,
-        "fetch_max_bytes=self._fetch_max_bytes",
-        "fetch_max_wait_ms=self._fetch_max_wait_ms",
-        "max_partition_fetch_bytes=self._max_partition_fetch_bytes",
-    )
-    same(GroupCoordinator.fetch_committed_offsets, {"partitions"}, "GroupCoordinator.fetch_committed_offsets")
-
-
-def test_fausts_consumer_has_the_seams_that_are_used() -> None:
-    same(stock.AIOKafkaConsumerThread._create_worker_consumer, {"transport"}, "_create_worker_consumer")
-    same(stock.Consumer._to_message, {"tp", "record"}, "Consumer._to_message")
-    same(consumer.Consumer.on_buffer_full, {"tp"}, "Consumer.on_buffer_full")
-    same(consumer.Consumer.on_partitions_assigned, {"assigned", "generation_id"}, "Consumer.on_partitions_assigned")
-    holds(consumer.Consumer.perform_seek, "await self.seek_to_committed()", "read_offset.update")
-    holds(consumer.Consumer._drain_messages, "offset >= r_offset", "acks_enabled_for(message.topic)")
-    holds(stock.Consumer._new_consumer_thread, "AIOKafkaConsumerThread(self, loop=self.loop, beacon=self.beacon)")
-    for name in ("_ensure_consumer", "call_thread", "__post_init__", "on_start"):
-        assert hasattr(stock.AIOKafkaConsumerThread, name)
-
-
-def test_the_scheme_is_known_without_an_installation() -> None:
-    assert by_url("daybook://127.0.0.1:9092") is Transport
-    assert Transport.Consumer is Consumer
-
-
-# -- on a broker ----------------------------------------------------------------------------------------------------
 
 
 class Recorder:
