@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 
 from streams.errors import DaybookError
+from tests.benchmarks import bounds as bounding
 from tests.benchmarks import recovery
-from tests.benchmarks.errors import BenchmarkError
 from tests.benchmarks.figures import median, table
-from tests.benchmarks.laboratory import Laboratory, Worker
+from tests.benchmarks.laboratory import Laboratory
 from tests.benchmarks.marketplace import Marketplace, continuous
 from tests.benchmarks.memory import Sample, Sampler, flatness
 from tests.benchmarks.report import DOCS, put
+from tests.benchmarks.waiting import read
 
+PARTS = ("recovery", "bounds", "soak")
 PAGE = DOCS / "reliability.md"
 PLOT = DOCS / "img" / "soak.png"
 BACKLOG = 500_000
@@ -22,7 +25,6 @@ SPAN = 72 * 3_600.0
 """Seconds of event time of a soak: its second half has full windows of 24 hours."""
 LIVES = {"lifecycle": {"keep_ended": "6h", "keep_open": "400d"}}
 """So that what is remembered of ended orders is full before the second half."""
-_STALLED = 120.0
 
 
 def recoveries(lab: Laboratory, orders: int, runs: int) -> str:
@@ -41,11 +43,11 @@ def soak(lab: Laboratory, events: int) -> str:
     start = int((time.time() - SPAN - 3_600) * 1000)
     load = continuous(Marketplace(events=events, start=start, rate=events / SPAN))
     with lab.worker(setup) as worker, Sampler(worker) as sampler:
-        sent = lab.send(setup, load, lambda count: _read(worker, count - BACKLOG))
-        _read(worker, sent.events)
+        sent = lab.send(setup, load, lambda count: read(worker, count - BACKLOG))
+        read(worker, sent.events)
     lab.forget(setup)
     with lab.worker(lab.setup("soak", LIVES)) as worker, Sampler(worker) as burst:
-        _read(worker, sent.events)
+        read(worker, sent.events)
     _plot(sampler.samples, burst.samples)
     rows = []
     for name, samples in (("sent as it is read", sampler.samples), ("all waiting", burst.samples)):
@@ -56,15 +58,19 @@ def soak(lab: Laboratory, events: int) -> str:
     return f"{sent.events:,} events.\n\n{table(head, rows)}\n\n![Memory over events](img/{PLOT.name})"
 
 
-def _read(worker: Worker, count: int) -> None:
-    """Wait until it has read so many events."""
-    last, moved = -1.0, time.monotonic()
-    while (now := worker.total("daybook_events_total")) < count:
-        if now != last:
-            last, moved = now, time.monotonic()
-        if time.monotonic() - moved > _STALLED:
-            raise BenchmarkError(f"the worker stands still at {now:,.0f} of {count:,} events")
-        time.sleep(0.2)
+def bounds(lab: Laboratory, size: int) -> str:
+    """The table of all situations."""
+    found = [bounding.measure(lab, one) for one in bounding.situations(size)]
+    head = (
+        "situation",
+        "events",
+        "MiB before",
+        "peak MiB",
+        "at the end MiB",
+        "MiB per million events",
+        "values folded",
+    )
+    return table(head, [tuple(one) for one in found])
 
 
 def _plot(soaked: list[Sample], burst: list[Sample]) -> None:
@@ -90,17 +96,23 @@ def _plot(soaked: list[Sample], burst: list[Sample]) -> None:
 def main() -> int:
     """Run the chosen parts, and print them."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.reliability", description=__doc__)
-    parser.add_argument("--only", choices=("recovery", "soak"), action="append")
+    parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--orders", type=int, default=100_000)
+    parser.add_argument("--size", type=int, default=2_000_000, help="events of each of the situations of bounds")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--publish", action="store_true", help="write the figures to docs/reliability.md")
     wanted = parser.parse_args()
+    measure: dict[str, Callable[[Laboratory], str]] = {
+        "recovery": lambda lab: recoveries(lab, wanted.orders, wanted.runs),
+        "bounds": lambda lab: bounds(lab, wanted.size),
+        "soak": lambda lab: soak(lab, wanted.events),
+    }
     began = time.monotonic()
     try:
-        for part in wanted.only or ("recovery", "soak"):
+        for part in wanted.only or PARTS:
             with Laboratory(lambda text: print(f"[{time.monotonic() - began:5.0f} s] {text}", flush=True)) as lab:
-                text = recoveries(lab, wanted.orders, wanted.runs) if part == "recovery" else soak(lab, wanted.events)
+                text = measure[part](lab)
             print(text, flush=True)
             if wanted.publish:
                 PAGE.write_text(put(part, text, PAGE.read_text()))
