@@ -93,7 +93,7 @@ def measure(lab: Laboratory, situation: Situation) -> Bound:
     setup = lab.setup(situation.namespace, {"kpis": kpis})
     with lab.worker(setup) as worker:
         before = usage(worker.pid).resident
-        with Sampler(worker) as sampler, _Sleeper(worker, situation.slowly):
+        with Sampler(worker, 0.25) as sampler, _Sleeper(worker, situation.slowly):
             sent = lab.send(setup, situation.load(int(time.time() * 1000) - DAY_MS * 3 // 4))
             read(worker, sent.events)
         deadline = time.monotonic() + 90.0

@@ -51,9 +51,9 @@ def flatness(samples: Sequence[Sample]) -> Flatness:
 class Sampler:
     """Use as a context manager, around what a worker is watched doing."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, every: float = EVERY) -> None:
         self.samples: list[Sample] = []
-        self._worker, self._stop = worker, threading.Event()
+        self._worker, self._every, self._stop = worker, every, threading.Event()
         self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
 
     def __enter__(self) -> Self:
@@ -67,7 +67,7 @@ class Sampler:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stop.wait(EVERY):
+        while not self._stop.wait(self._every):
             try:
                 found = self._worker.samples("daybook_events_total", "daybook_open_cases")
                 read, cases = (sum(found.get(n, {}).values()) for n in ("daybook_events_total", "daybook_open_cases"))
