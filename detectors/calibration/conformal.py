@@ -2,8 +2,8 @@
 
 The rank of a score among those before it is a p-value whatever the model, as long as the past resembles the present
 (Vovk, Gammerman, Shafer: Algorithmic Learning in a Random World, 2005; Laxhammar and Falkman: Inductive conformal
-anomaly detection, 2015). A rank cannot be rarer than one in so many scores; beyond the highest tenth the tail is fitted
-(:mod:`detectors.calibration.tail`). Until there are enough scores a model's own probability counts.
+anomaly detection, 2015). A rank cannot be rarer than one in so many scores; beyond all of them the tail fitted to their
+highest tenth tells (:mod:`detectors.calibration.tail`). Until there are enough scores a model's own probability counts.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from typing import Any
 
-from detectors.calibration.tail import Tail, fit_tail
+from detectors.calibration.tail import HEAVIEST, Tail, fit_tail
 
 OWN_SCALE = 1.0 / math.log(10.0)
 """Scores that are -log10 of an honest p-value exceed any threshold by an exponential of this mean."""
 TAIL_SHARE = 0.1
 """The share of the scores that is the tail."""
-TAIL_FROM = 100
+TAIL_FROM = 20
 """Scores from which on the tail is fitted."""
-REFIT_EVERY = 25
+REFIT_EVERY = 50
+RANKS_FROM = 30
+"""Scores from which on a rank says something."""
 LEAST = 1e-12
 """No p-value is smaller."""
 
@@ -29,16 +31,17 @@ LEAST = 1e-12
 class Calibration:
     """Of one model's scores, perhaps for several series alike.
 
-    ``window`` scores are remembered. ``trust`` is how many scores the model's own p-value (``10 ** -score``) is worth;
-    0 for a model whose scores only rank: then nothing is strange until there are some.
+    ``window`` scores are remembered. ``trust`` is how many scores the model's own p-value (``10 ** -score``) is worth
+    at first; 0 for a model whose scores only rank: then nothing is strange until there are some. ``heaviest`` bounds the tail's
+    shape; 0 makes it exponential.
     """
 
-    def __init__(self, window: int = 2_000, trust: float = 50.0) -> None:
-        self.window, self.trust = window, trust
+    def __init__(self, window: int = 2_000, trust: float = 50.0, heaviest: float = HEAVIEST) -> None:
+        self.window, self.trust, self._heaviest = window, trust, heaviest
         self._recent: deque[float] = deque()
         self._sorted: list[float] = []
         self._since = 0
-        self._threshold = math.inf
+        self._threshold, self._share = math.inf, TAIL_SHARE
         self._tail = Tail(OWN_SCALE, 0.0)
 
     def __len__(self) -> int:
@@ -47,14 +50,16 @@ class Calibration:
     def p_value(self, score: float) -> float:
         """The probability of a score at least as high, in (0, 1]; ties count half. Changes nothing."""
         count = len(self._sorted)
-        if score > self._threshold:
-            share = (count - bisect_right(self._sorted, self._threshold)) / count
-            return max(share * self._tail.beyond(score - self._threshold), LEAST)
         higher = count - bisect_right(self._sorted, score)
         ties = count - bisect_left(self._sorted, score) - higher
-        own = 10.0**-score if self.trust else 1.0
-        trust = self.trust or 1.0
-        return min(max((higher + 0.5 * ties + trust * own) / (count + trust), LEAST), 1.0)
+        if not self.trust and count < RANKS_FROM:
+            return 1.0
+        rank = (higher + 0.5 * ties + 0.5) / (count + 1.0)
+        own = self.trust / (1.0 + count / self.trust) if self.trust else 0.0  # fades as ranks become more
+        p = (count * rank + own * 10.0**-score) / (count + own)
+        if higher == 0 and score > self._threshold:
+            p = min(p, self._share * self._tail.beyond(score - self._threshold))
+        return min(max(p, LEAST), 1.0)
 
     def learn(self, score: float) -> None:
         """Remember the score of something usual."""
@@ -63,7 +68,7 @@ class Calibration:
         if len(self._recent) > self.window:
             del self._sorted[bisect_left(self._sorted, self._recent.popleft())]
         self._since += 1
-        if self._since >= REFIT_EVERY and len(self._sorted) >= TAIL_FROM:
+        if len(self._sorted) >= TAIL_FROM and (self._since >= REFIT_EVERY or self._threshold == math.inf):
             self._fit()
 
     def _fit(self) -> None:
@@ -74,10 +79,11 @@ class Calibration:
         if not beyond:  # all that is high is the same: ranks tell as much
             self._threshold = math.inf
             return
-        self._threshold = threshold
+        self._threshold, self._share = threshold, len(beyond) / len(scores)
         mean = sum(beyond) / len(beyond) - threshold
         prior = OWN_SCALE if self.trust else mean
-        self._tail = fit_tail([one - threshold for one in beyond], prior, self.trust / 5.0 if self.trust else 10.0)
+        excesses = [one - threshold for one in beyond]
+        self._tail = fit_tail(excesses, prior, self.trust / 5.0, self._heaviest)
 
     def state(self) -> dict[str, Any]:
         """Everything, as plain values."""
@@ -85,6 +91,7 @@ class Calibration:
             "recent": list(self._recent),
             "since": self._since,
             "threshold": self._threshold,
+            "share": self._share,
             "tail": list(self._tail),
         }
 
@@ -92,4 +99,5 @@ class Calibration:
         """Become what :meth:`state` told of."""
         self._recent = deque(state["recent"])
         self._sorted = sorted(self._recent)
-        self._since, self._threshold, self._tail = state["since"], state["threshold"], Tail(*state["tail"])
+        self._since, self._tail = state["since"], Tail(*state["tail"])
+        self._threshold, self._share = state["threshold"], state["share"]

@@ -29,9 +29,9 @@ class Tail(NamedTuple):
         return float((1.0 + self.shape * excess / self.scale) ** (-1.0 / self.shape))
 
 
-def fit_tail(exceedances: Sequence[float], prior_scale: float, prior_weight: float) -> Tail:
+def fit_tail(exceedances: Sequence[float], prior_scale: float, prior_weight: float, heaviest: float = HEAVIEST) -> Tail:
     """The tail of ascending ``exceedances``, taken together with ``prior_weight`` imagined ones of an exponential tail
-    of ``prior_scale``."""
+    of ``prior_scale``; its shape is ``heaviest`` at most."""
     count = len(exceedances)
     if count == 0:
         return Tail(prior_scale, 0.0)
@@ -43,6 +43,6 @@ def fit_tail(exceedances: Sequence[float], prior_scale: float, prior_weight: flo
     weighted = (1.0 - share) * weighted + share * prior_scale / 4.0
     if mean <= 0.0:
         return Tail(max(prior_scale * share, 1e-9), 0.0)
-    shape = 2.0 - mean / (mean - 2.0 * weighted) if mean > 2.0 * weighted else HEAVIEST
-    shape = min(max(shape, 0.0), HEAVIEST)
+    shape = 2.0 - mean / (mean - 2.0 * weighted) if mean > 2.0 * weighted else heaviest
+    shape = min(max(shape, 0.0), heaviest)
     return Tail(max(mean * (1.0 - shape), 1e-9), shape)

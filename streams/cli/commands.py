@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from streams import __version__
-from streams.cli import broker, check, dlq, imports, run, simulate, status, table, topics, worker
+from streams.cli import broker, check, dlq, evaluate, imports, run, simulate, status, table, topics, worker
 from streams.cli.settings import Settings
 from streams.errors import DaybookError
 
@@ -68,6 +68,7 @@ for command in (
     status.status,
     imports.import_,
     simulate.simulate,
+    evaluate.evaluate,
     worker.worker,
     topics.topics,
     dlq.dlq,

@@ -43,6 +43,8 @@ def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO
     root.setLevel(logging.WARNING)
     # A timer that comes late under load is no news, and it says so each time.
     logging.getLogger("mode.timers").setLevel(logging.ERROR)
+    # What goes wrong in it is raised as well, and told once; besides, it logs every attempt and each race in closing.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     for name in _OWN:
         logging.getLogger(name).setLevel(level)
     logging.captureWarnings(True)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from detectors.calibration.combine import combined, surprise
 from detectors.calibration.conformal import LEAST, Calibration
 from detectors.calibration.contract import ABOVE, BELOW, WEEK_MS, Contract
+from detectors.calibration.onset import Onset
 from detectors.calibration.tail import HEAVIEST, fit_tail
 from streams.kpis.pack import pack, unpack
 
@@ -97,12 +98,12 @@ def test_scores_that_are_all_alike_surprise_nobody() -> None:
     assert calibration.p_value(6.0) < 1e-3
 
 
-@given(st.lists(st.tuples(st.floats(1e-12, 1.0), st.floats(0.1, 5.0)), min_size=1, max_size=6))
-def test_together_models_are_as_strange_as_the_strangest_and_no_stranger(models: list[tuple[float, float]]) -> None:
-    p_values, weights = zip(*models, strict=True)
-    p = combined(p_values, weights)
+@given(st.lists(st.floats(1e-12, 1.0), min_size=1, max_size=12))
+def test_together_models_are_as_strange_as_the_strangest_and_no_stranger(p_values: list[float]) -> None:
+    p = combined(p_values)
     assert min(p_values) <= p * (1 + 1e-9)
-    assert p <= min(1.0, min(one * sum(weights) / weight for one, weight in models)) * (1 + 1e-9)
+    assert p <= min(1.0, min(p_values) * len(p_values) ** 2) * (1 + 1e-9)
+    assert combined([1.0, *p_values]) >= p * (1 - 1e-9)
 
 
 def test_surprise_is_decades_of_probability() -> None:
@@ -153,3 +154,23 @@ def test_a_contract_comes_back_from_its_state() -> None:
     one.advance(WEEK_MS * 5, 10)
     other.advance(WEEK_MS * 5, 10)
     assert other.state() == one.state()
+
+
+def told(onset: Onset, surprises: list[float]) -> list[int]:
+    return [at for at, one in enumerate(surprises) if onset.step(one)]
+
+
+def test_an_alert_is_told_once_until_it_has_recovered_and_cooled_down() -> None:
+    onset = Onset(2.0, 1.0, cool_down=4, longest=100)
+    assert told(onset, [0, 3, 3, 1.5, 3, 3, 3, 3, 0.5, 2, 2]) == [1, 9]
+
+
+def test_an_alert_that_never_recovers_is_told_again_after_the_longest() -> None:
+    assert told(Onset(2.0, 1.0, cool_down=4, longest=6), [3.0] * 20) == [0, 6, 12, 18]
+
+
+def test_an_onset_comes_back_from_its_state() -> None:
+    one, other = Onset(2.0, 1.0, 4, 50), Onset(2.0, 1.0, 4, 50)
+    told(one, [3, 3, 0])
+    other.load(unpack(pack(one.state())))
+    assert told(one, [3] * 9) == told(other, [3] * 9)

@@ -58,6 +58,7 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
         self._threads = ThreadPoolExecutor(THREADS, "fold")
         self._free_threads = asyncio.Semaphore(THREADS)
         self._folding: dict[int, asyncio.Task[None]] = {}
+        self._closed = False
 
     def assigned(self, numbers: set[int]) -> None:
         super().assigned(numbers)
@@ -76,6 +77,7 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
 
     async def close(self) -> None:
         """Stop reading states, trimming logs and folding."""
+        self._closed = True
         await super().close()
         for task in self._folding.values():
             task.cancel()
@@ -86,6 +88,8 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
 
     async def offer(self, chunk: Chunk) -> None:
         """Have a chunk folded, beside those of other partitions, after those of its own; returns when it is begun."""
+        if self._closed:
+            return
         number = chunk.tp.partition
         if (before := self._folding.get(number)) is not None:
             await asyncio.wait([before])
