@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streams.kpis.compiled import njit
+from streams.kpis.compiled import lean, njit
 
 I64 = npt.NDArray[np.int64]
 
@@ -35,7 +35,7 @@ class Cells(NamedTuple):
     meta: I64
 
 
-@njit
+@lean
 def pack(measure, group, bucket, first, second):  # type: ignore[no-untyped-def]
     """measure 12 bits, group 6, bucket 12, two dimension codes of 16 bits each."""
     return (measure << 50) | (group << 44) | (bucket << 32) | (first << 16) | second
@@ -62,7 +62,7 @@ def new_cells(capacity):  # type: ignore[no-untyped-def]
     return Cells(table, np.empty(capacity, dtype=np.int64), meta)
 
 
-@njit
+@lean
 def _capacity(count):  # type: ignore[no-untyped-def]
     """Of a table that is to hold ``count`` cells: at most a third of it, so that some more fit in."""
     capacity = 1024
@@ -71,7 +71,7 @@ def _capacity(count):  # type: ignore[no-untyped-def]
     return capacity
 
 
-@njit
+@lean
 def _first_place(series, pane, capacity):  # type: ignore[no-untyped-def]
     mixed = np.uint64(series) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(pane) * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed ^= mixed >> np.uint64(29)
@@ -80,7 +80,7 @@ def _first_place(series, pane, capacity):  # type: ignore[no-untyped-def]
     return np.int64(mixed & np.uint64(capacity - 1))
 
 
-@njit
+@lean
 def find(cells, series, pane):  # type: ignore[no-untyped-def]
     """The place of a cell, -1 when there is none."""
     table = cells.table
@@ -93,7 +93,7 @@ def find(cells, series, pane):  # type: ignore[no-untyped-def]
     return np.int64(-1)
 
 
-@njit
+@lean
 def add(cells, series, pane, delta):  # type: ignore[no-untyped-def]
     """Add ``delta`` to the cell and note that it changed. The caller keeps a free place (:func:`with_room`)."""
     table = cells.table

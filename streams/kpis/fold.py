@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from streams.kpis.cells import FRONTIER, with_room
-from streams.kpis.compiled import njit
+from streams.kpis.compiled import lean, njit
 from streams.kpis.program import LATENESS, MOST_CELLS, OVERDUE_NEVER, PANE
 from streams.kpis.rows import (
     BASE,
@@ -30,7 +30,7 @@ from streams.kpis.rows import (
     copy_state,
     rewind,
 )
-from streams.kpis.step import NOWHERE, ZERO, emit, end_life, kept_for, places, step
+from streams.kpis.step import NOWHERE, ZERO, emit, end_life, kept_for, places, room, step
 
 
 @njit
@@ -38,19 +38,20 @@ def _walk(rows, log, program, cells, case, sign, floor, dims):  # type: ignore[n
     rewind(rows, case)
     record = rows.life[case, HEAD]
     while record >= 0:
-        cells = step(rows, log, program, cells, case, record, sign, floor, dims)
+        cells = with_room(cells, room(rows, log, program, case, record))
+        step(rows, log, program, cells, case, record, sign, floor, dims)
         record = log.record[record, NEXT]
     return cells
 
 
-@njit
+@lean
 def _after(log, one, other):  # type: ignore[no-untyped-def]
     if log.record[one, TIME] != log.record[other, TIME]:
         return log.record[one, TIME] > log.record[other, TIME]
     return log.record[one, KEY] > log.record[other, KEY]
 
 
-@njit
+@lean
 def _slot_in(rows, log, case, records):  # type: ignore[no-untyped-def]
     """Merge records, in order, into the case's chain, in order."""
     before = np.int64(-1)
@@ -96,7 +97,8 @@ def fold_chunk(rows, log, program, cells, case_of, records):  # type: ignore[no-
                     rows.life[case, HEAD] = record
                 rows.life[case, TAIL] = record
                 rows.life[case, EVENTS] += 1
-                cells = step(rows, log, program, cells, case, record, np.int64(1), NOWHERE, dims)
+                cells = with_room(cells, room(rows, log, program, case, record))
+                step(rows, log, program, cells, case, record, np.int64(1), NOWHERE, dims)
         else:
             floor = log.record[records[start], TIME] // program.settings[PANE]
             cells = _walk(rows, log, program, cells, case, np.int64(-1), floor, dims)
@@ -120,7 +122,8 @@ def settle(rows, log, program, cells, case, horizon, dims):  # type: ignore[no-u
     count = 0
     record = rows.life[case, HEAD]
     while record >= 0 and log.record[record, TIME] < horizon:
-        cells = step(rows, log, program, cells, case, record, np.int64(0), everything, dims)
+        cells = with_room(cells, room(rows, log, program, case, record))
+        step(rows, log, program, cells, case, record, np.int64(0), everything, dims)
         freed[count] = record
         count += 1
         record = log.record[record, NEXT]
@@ -133,7 +136,8 @@ def settle(rows, log, program, cells, case, horizon, dims):  # type: ignore[no-u
         rows.life[case, TAIL] = -1
     rows.life[case, EVENTS] -= count
     while record >= 0:
-        cells = step(rows, log, program, cells, case, record, np.int64(0), everything, dims)
+        cells = with_room(cells, room(rows, log, program, case, record))
+        step(rows, log, program, cells, case, record, np.int64(0), everything, dims)
         record = log.record[record, NEXT]
     return freed[:count]
 

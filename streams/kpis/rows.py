@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from streams.kpis.compiled import njit
+from streams.kpis.compiled import lean
 
 I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
@@ -166,7 +166,7 @@ def grown(arrays: Arrays, fresh: Arrays) -> Arrays:
 # Element by element: an assignment of slices would have the compiler build the text of a shape error, for seconds.
 
 
-@njit
+@lean
 def clear(rows, row):  # type: ignore[no-untyped-def]
     """Forget what happened to an entity; it stays in its case."""
     for moment in range(rows.first.shape[1]):
@@ -182,7 +182,7 @@ def clear(rows, row):  # type: ignore[no-untyped-def]
     rows.life[row, INSIDE] = 0
 
 
-@njit
+@lean
 def copy_state(rows, source, target):  # type: ignore[no-untyped-def]
     """Make one row's lifecycle state equal another's."""
     for moment in range(rows.first.shape[1]):
@@ -200,7 +200,7 @@ def copy_state(rows, source, target):  # type: ignore[no-untyped-def]
     rows.life[target, INSIDE] = rows.life[source, INSIDE]
 
 
-@njit
+@lean
 def rewind(rows, case):  # type: ignore[no-untyped-def]
     """Take the case back to the state before the first event it keeps."""
     row = case
@@ -212,7 +212,7 @@ def rewind(rows, case):  # type: ignore[no-untyped-def]
         row = rows.life[row, SIBLING]
 
 
-@njit
+@lean
 def adopt(rows, row, kind, case):  # type: ignore[no-untyped-def]
     """Put a free row to use: as a case of its own (``row == case``) or as an entity of one."""
     clear(rows, row)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.kpis.cells import FRONTIER, add, pack, with_room
-from streams.kpis.compiled import njit
+from streams.kpis.cells import FRONTIER, add, pack
+from streams.kpis.compiled import lean
 from streams.kpis.program import (
     AGAIN,
     COUNT,
@@ -51,7 +51,7 @@ NOWHERE = np.int64(np.iinfo(np.int64).min)
 """A floor below every pane."""
 
 
-@njit
+@lean
 def emit(cells, program, measure, bucket, dims, time, delta, floor):  # type: ignore[no-untyped-def]
     """Add ``delta`` to a measure at ``time``, in each of its slice groups; nothing before pane ``floor``."""
     pane = time // program.settings[PANE]
@@ -66,14 +66,14 @@ def emit(cells, program, measure, bucket, dims, time, delta, floor):  # type: ig
         add(cells, pack(np.int64(measure), place, np.int64(bucket), code1, code2), pane, delta)
 
 
-@njit
+@lean
 def _promise(rows, row):  # type: ignore[no-untyped-def]
     if rows.life[row, PROMISE] != NONE:
         return rows.life[row, PROMISE]
     return rows.life[rows.life[row, CASE], PROMISE]
 
 
-@njit
+@lean
 def _become_overdue(rows, program, cells, row, level, time, sign, floor):  # type: ignore[no-untyped-def]
     """Note when an entity inside a level becomes overdue, as far as is known at ``time``.
 
@@ -96,7 +96,7 @@ def _become_overdue(rows, program, cells, row, level, time, sign, floor):  # typ
         emit(cells, program, program.level_measure[level], ZERO, rows.entered[row, level], due, sign, floor)
 
 
-@njit
+@lean
 def _enter(rows, program, cells, row, level, dims, time, sign, floor):  # type: ignore[no-untyped-def]
     rows.stand[row, level] = STANDS_IN
     rows.life[rows.life[row, CASE], INSIDE] += 1
@@ -108,7 +108,7 @@ def _enter(rows, program, cells, row, level, dims, time, sign, floor):  # type: 
         _become_overdue(rows, program, cells, row, level, time, sign, floor)
 
 
-@njit
+@lean
 def _leave(rows, program, cells, row, level, time, sign, floor):  # type: ignore[no-untyped-def]
     if rows.stand[row, level] == STANDS_IN:
         rows.life[rows.life[row, CASE], INSIDE] -= 1
@@ -131,7 +131,7 @@ def _leave(rows, program, cells, row, level, time, sign, floor):  # type: ignore
     rows.stand[row, level] = STANDS_LEFT
 
 
-@njit
+@lean
 def places(rows, program, case):  # type: ignore[no-untyped-def]
     """The most cells that can be touched when every entity of the case enters or leaves every level."""
     members = 0
@@ -142,13 +142,13 @@ def places(rows, program, case):  # type: ignore[no-untyped-def]
     return members * program.settings[MOST_CELLS]
 
 
-@njit
+@lean
 def kept_for(rows, program, case):  # type: ignore[no-untyped-def]
     """For how long a case is remembered when nothing more is heard of it, in ms."""
     return program.settings[KEEP_OPEN] if rows.life[case, INSIDE] > 0 else program.settings[KEEP_ENDED]
 
 
-@njit
+@lean
 def end_life(rows, program, cells, case, sign, floor):  # type: ignore[no-untyped-def]
     """Forget a case nothing was heard of for too long; what it was still counted in ends with it."""
     until = rows.life[case, LAST] + program.settings[KEEP_OPEN] + program.settings[LATENESS]
@@ -164,7 +164,7 @@ def end_life(rows, program, cells, case, sign, floor):  # type: ignore[no-untype
         row = rows.life[row, SIBLING]
 
 
-@njit
+@lean
 def _learn(rows, row, codes, promise):  # type: ignore[no-untyped-def]
     """Keep what an event tells of an entity for the first time."""
     for dimension in range(codes.shape[0]):
@@ -174,7 +174,7 @@ def _learn(rows, row, codes, promise):  # type: ignore[no-untyped-def]
         rows.life[row, PROMISE] = promise
 
 
-@njit
+@lean
 def _first_counts(rows, row, moment, time, promise_mode, since, within):  # type: ignore[no-untyped-def]
     if rows.first[row, moment] != NONE:
         return False
@@ -194,23 +194,38 @@ def _first_counts(rows, row, moment, time, promise_mode, since, within):  # type
     return True
 
 
-@njit
+@lean
 def _bucket(milliseconds):  # type: ignore[no-untyped-def]
     if milliseconds <= 0:
         return np.int64(0)
     return np.int64(min(np.searchsorted(BORDERS, milliseconds) + 1, BUCKETS - 1))
 
 
-@njit
+@lean
+def room(rows, log, program, case, record):  # type: ignore[no-untyped-def]
+    """The most cells that folding an event can touch."""
+    most = program.settings[MOST_CELLS]
+    if _is_over(rows, program, case, log.record[record, TIME]):
+        most += places(rows, program, case)
+    if log.numbers[record, 0] != NONE:
+        most += places(rows, program, case)
+    return most
+
+
+@lean
+def _is_over(rows, program, case, time):  # type: ignore[no-untyped-def]
+    """Whether the case was forgotten before ``time``."""
+    return rows.life[case, LAST] != NONE and time - rows.life[case, LAST] > kept_for(rows, program, case)
+
+
+@lean
 def step(rows, log, program, cells, case, record, sign, floor, dims):  # type: ignore[no-untyped-def]
     """Fold one event into its case, adding ``sign`` times what it means to the cells at ``floor`` or later.
 
-    Returns the cells, which may have moved to a larger table.
+    The caller has made :func:`room` for it.
     """
-    cells = with_room(cells, program.settings[MOST_CELLS])
     time = log.record[record, TIME]
-    if rows.life[case, LAST] != NONE and time - rows.life[case, LAST] > kept_for(rows, program, case):
-        cells = with_room(cells, places(rows, program, case))
+    if _is_over(rows, program, case, time):
         end_life(rows, program, cells, case, sign, floor)
     entity = log.record[record, ENTITY]
     codes = log.codes[record]
@@ -222,7 +237,6 @@ def step(rows, log, program, cells, case, record, sign, floor, dims):  # type: i
         _learn(rows, entity, codes, promise)
     if promise != NONE:
         # A promise may become known only after an entity entered a level that waits for it.
-        cells = with_room(cells, places(rows, program, case))
         row = case
         while row >= 0:
             for level in range(program.level_measure.shape[0]):
@@ -283,4 +297,3 @@ def step(rows, log, program, cells, case, record, sign, floor, dims):  # type: i
         left >>= 1
         moment += 1
     rows.life[case, LAST] = time
-    return cells
