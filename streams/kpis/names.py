@@ -176,12 +176,12 @@ class Names:
 
     def __init__(self) -> None:
         self._table = Table(
-            place=np.full(1024, -1, dtype=np.int64),
+            place=np.full(16, _FREE, dtype=np.int64),
             hash=np.zeros(0, dtype=np.int64),
             start=np.zeros(0, dtype=np.int64),
             length=np.zeros(0, dtype=np.int64),
             owner=np.zeros(0, dtype=np.int64),
-            text=np.zeros(16_384, dtype=np.uint8),
+            text=np.zeros(256, dtype=np.uint8),
             counts=np.zeros(4, dtype=np.int64),
         )
 
@@ -250,13 +250,13 @@ class Names:
             table = table._replace(hash=grown[0], start=grown[1], length=grown[2], owner=grown[3])
         names = len(self) + rows.size
         if 2 * names > table.place.shape[0]:
-            place = np.full(1 << int(4 * names).bit_length(), -1, dtype=np.int64)
+            place = np.full(1 << int(2 * names).bit_length(), _FREE, dtype=np.int64)
             _spread(table, place)
             table = table._replace(place=place)
         used = int(table.counts[TEXT])
         if used + size + PADDING > table.text.shape[0]:
             kept = used - int(table.counts[WASTE])
-            text = np.zeros(2 * (kept + size) + 16_384, dtype=np.uint8)
+            text = np.zeros(2 * (kept + size) + PADDING, dtype=np.uint8)
             _repack(table, text)
             table = table._replace(text=text)
         self._table = table

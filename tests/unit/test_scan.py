@@ -99,3 +99,12 @@ def test_an_event_cut_anywhere_is_scanned_as_it_is_decoded(event: Any) -> None:
         decoding, decoder, records, offsets, arrivals
     )
     assert scanning.journal().encode() == decoding.journal().encode()
+
+
+def test_an_event_is_scanned_up_to_the_most_bytes_allowed() -> None:
+    raw = msgspec.json.encode(USUAL[0])
+    decoder = ChunkDecoder(FAMILIES[family_of(USUAL[0])], max_bytes=len(raw))
+    both = np.arange(2, dtype=np.int64)
+    outcome = Kernel(everything(), 0).process_raw(decoder, [raw, raw + b" "], both, np.full(2, -1, dtype=np.int64))
+    assert outcome.accepted == 1
+    assert [(place, rejection.code) for place, rejection in outcome.rejected] == [(1, "too_large")]
