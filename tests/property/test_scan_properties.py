@@ -281,7 +281,7 @@ def test_a_digest_is_the_one_of_the_library(raw: bytes, seed: int) -> None:
     assert list(found) == np.frombuffer(xxhash.xxh3_128_digest(raw, seed), dtype="<i8").tolist()
 
 
-@PATIENT
+@MORE
 @given(st.lists(st.tuples(st.booleans(), st.lists(st.integers(0, 40), min_size=1, max_size=20)), max_size=20))
 def test_names_keep_their_rows_until_they_are_taken_away(steps: list[tuple[bool, list[int]]]) -> None:
     """Against a plain dictionary; every third name is one within the case named before it."""
@@ -310,3 +310,8 @@ def test_names_keep_their_rows_until_they_are_taken_away(steps: list[tuple[bool,
         assert rows.tolist() == [model[key] for key in keys]
     assert names.all() == (sorted(model.values()), [key[2] for key, _ in sorted(model.items(), key=lambda one: one[1])])
     assert names.cases == sum(kind == 0 for kind, _, _ in model)
+    for kind in range(3):
+        known = [key for key in model if key[0] == kind]
+        raw, spans = joined([text for _, _, text in known])
+        rows, _, _ = names.find(raw, spans, kind, np.array([case for _, case, _ in known], dtype=np.int64))
+        assert rows.tolist() == [model[key] for key in known]
