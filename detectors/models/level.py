@@ -9,29 +9,29 @@ from detectors.models.residual import Residual
 
 
 class Level(Residual):
-    """A level that follows at ``rate``; values far off move it little, but a lasting new one is soon adopted.
+    """A level that follows at ``rate``: outliers move it little, a lasting new level is soon adopted.
 
-    It moves at least by an ``rate`` of the typical deviation, and that grows while all is off.
+    >>> model = Level()
+    >>> for value in [7.0] * 30 + [900.0] + [7.0] * 30:
+    ...     model.learn_one({"value": value})
+    >>> model.expect({"value": 7.0}).middle
+    7.0
     """
 
-    def __init__(self, rate: float = 0.1) -> None:
+    def __init__(self, rate: float = 0.3) -> None:
         super().__init__()
         self._rate = rate
-        self._level = 0.0
+        self._level: float | None = None
 
     def middle(self, x: Reading) -> float | None:
-        return self._level if self.size.seen else None
+        return self._level
 
     def follow(self, x: Reading, value: float, off: float) -> None:
-        if self.size.seen:
-            self._level += self._rate * off
-        else:
-            self._level = value
-            self.size.learn(0.0)
+        self._level = value if self._level is None else self._level + self._rate * off
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "level": self._level}
 
     def load(self, state: dict[str, Any]) -> None:
         super().load(state)
-        self._level = float(state["level"])
+        self._level = None if state["level"] is None else float(state["level"])

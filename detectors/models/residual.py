@@ -9,29 +9,43 @@ from detectors.calibration.ranks import FEW, Ranks
 from detectors.models.model import Expected, Expecting, Reading
 
 LARGEST = 1e18
-_CLIP = 4.0
+"""Values beyond count as this."""
+_FAR = 4.0
 _MEMORY = 1000
+_LASTING = 50
 
 
 class Size:
-    """The mean size of deviations, over about the last thousand; one far off counts for four of them."""
+    """The mean size of deviations, of about the last thousand.
+
+    One far off counts for four typical ones, unless it is the last of 50 in a row that are far off to the same side:
+    then it is no outlier but a new level.
+    """
 
     def __init__(self) -> None:
         self.seen = 0
         self.mean = 0.0
-
-    def clip(self, off: float) -> float:
-        if self.seen < FEW:
-            return off
-        limit = _CLIP * self.mean
-        return min(max(off, -limit), limit)
+        self._run = 0
 
     def learn(self, off: float) -> float:
         """Take a deviation in; gives it as far as it counts."""
-        off = self.clip(off)
+        limit = _FAR * self.mean
+        if self.seen < FEW or abs(off) <= limit:
+            self._run = 0
+        else:
+            side = 1 if off > 0 else -1
+            self._run = self._run + side if self._run * side > 0 else side
+            if abs(self._run) < _LASTING:
+                off = side * limit
         self.seen = min(self.seen + 1, _MEMORY)
         self.mean += (abs(off) - self.mean) / self.seen
         return off
+
+    def state(self) -> list[float]:
+        return [self.seen, self.mean, self._run]
+
+    def load(self, state: list[float]) -> None:
+        self.seen, self.mean, self._run = int(state[0]), float(state[1]), int(state[2])
 
 
 class Residual(Expecting):
@@ -47,21 +61,20 @@ class Residual(Expecting):
 
     @abstractmethod
     def follow(self, x: Reading, value: float, off: float) -> None:
-        """Learn a value that was off by that much; an outlier's is cut."""
+        """Learn a value that was off by that much, as far as it counts."""
 
     def score_one(self, x: Reading) -> float:
-        middle = self.middle(x)
-        value = x["value"]
+        middle, value = self.middle(x), x["value"]
         if middle is None or value != value:
             return 0.0
         return abs(min(max(value, -LARGEST), LARGEST) - middle)
 
     def learn_one(self, x: Reading) -> None:
-        value = min(max(x["value"], -LARGEST), LARGEST)
+        value = x["value"]
         if value != value:
             return
-        middle = self.middle(x)
-        off = 0.0
+        value = min(max(value, -LARGEST), LARGEST)
+        middle, off = self.middle(x), 0.0
         if middle is not None:
             self._offs.add(value - middle)
             off = self.size.learn(value - middle)
@@ -81,9 +94,8 @@ class Residual(Expecting):
         return int(x["value"] > expected.high) - int(x["value"] < expected.low)
 
     def state(self) -> dict[str, Any]:
-        return {"offs": self._offs.state(), "size": [self.size.seen, self.size.mean]}
+        return {"offs": self._offs.state(), "size": self.size.state()}
 
     def load(self, state: dict[str, Any]) -> None:
         self._offs.load(state["offs"])
-        seen, mean = state["size"]
-        self.size.seen, self.size.mean = int(seen), float(mean)
+        self.size.load(state["size"])

@@ -12,15 +12,12 @@ from detectors.models.residual import Residual, Size
 DAY = 24 * 60 * 60 * 1000
 WEEK = 7 * DAY
 _MONDAY = 4 * DAY
-"""The epoch was a Thursday: weeks begin four days later."""
+"""The epoch was a Thursday: the first week began four days later."""
+_KNOWN = 50
 
 
 class Seasonal(Residual):
-    """A level for each of ``parts`` of a period, each following at ``rate``; values far off move it little.
-
-    :attr:`strength` is how much smaller what it leaves is than deviations from one level for all: 0 where there is no
-    season, up to 1 where nothing else is.
-    """
+    """A level for each of ``parts`` of a ``period`` of ms; each follows at ``rate``, and outliers move it little."""
 
     def __init__(self, period: int = DAY, parts: int = 96, rate: float = 0.1) -> None:
         super().__init__()
@@ -31,14 +28,16 @@ class Seasonal(Residual):
         self._level = 0.0
         self._spread = Size()
 
-    def _part(self, x: Reading) -> int:
-        return int((int(x["time"]) - _MONDAY) % self._period * len(self._usual) // self._period)
-
     @property
     def strength(self) -> float:
-        if self._spread.mean <= 0.0 or self.size.seen < 50:
+        """How much smaller what the season leaves is than deviations from one level: 0 if there is none, 1 if nothing
+        else is."""
+        if self.size.seen < _KNOWN or self._spread.mean <= 0.0:
             return 0.0
         return max(0.0, 1.0 - self.size.mean / self._spread.mean)
+
+    def _part(self, x: Reading) -> int:
+        return int((int(x["time"]) - _MONDAY) % self._period * len(self._usual) // self._period)
 
     def middle(self, x: Reading) -> float | None:
         part = self._part(x)
@@ -46,11 +45,11 @@ class Seasonal(Residual):
 
     def follow(self, x: Reading, value: float, off: float) -> None:
         part = self._part(x)
-        if self._seen[part]:
-            self._usual[part] += max(self._rate, 1.0 / (self._seen[part] + 1)) * off
-        else:
-            self._usual[part] = value
         self._seen[part] += 1
+        if self._seen[part] == 1:
+            self._usual[part] = value
+        else:
+            self._usual[part] += max(self._rate, 1.0 / self._seen[part]) * off
         off = self._spread.learn(value - self._level)
         self._level += off / self._spread.seen
 
@@ -60,7 +59,7 @@ class Seasonal(Residual):
             "usual": self._usual.copy(),
             "seen": self._seen.copy(),
             "level": self._level,
-            "spread": [self._spread.seen, self._spread.mean],
+            "spread": self._spread.state(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -68,5 +67,4 @@ class Seasonal(Residual):
         self._usual = np.array(state["usual"], float)
         self._seen = np.array(state["seen"], np.int64)
         self._level = float(state["level"])
-        seen, mean = state["spread"]
-        self._spread.seen, self._spread.mean = int(seen), float(mean)
+        self._spread.load(state["spread"])
