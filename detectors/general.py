@@ -10,7 +10,6 @@ from detectors.calibration.ranks import Ranks
 from detectors.evaluation.candidate import Judged
 from detectors.models.level import Level
 from detectors.models.model import Reading
-from detectors.models.residual import Residual
 from detectors.models.seasonal import DAY, WEEK, Seasonal
 from detectors.models.shape import Shape
 
@@ -45,17 +44,21 @@ class GeneralDetector:
 
     def step(self, time: int, value: float) -> Judged:
         x: Reading = {"time": float(time), "value": value}
-        expected = self._expecting().expect(x)
-        low, high = (math.nan, math.nan) if expected is None else (expected.low, expected.high)
+        low, high = self._band(x)
         if value != value:
             return Judged(low, high, 0.0, False)
         self._smooth(self._merged(x))
         surprise, alert = self._pace.tell(self._surprise)
         return Judged(low, high, surprise, alert)
 
-    def _expecting(self) -> Residual:
-        known = [season for season in self._seasons if season.size.seen >= _KNOWN]
-        return min((self._level, *known), key=lambda model: model.size.mean)
+    def _band(self, x: Reading) -> tuple[float, float]:
+        expected, size = self._level.expect(x), self._level.size.mean
+        for season in self._seasons:
+            if season.size.seen >= _KNOWN and season.size.mean < size:
+                at_that_time = season.expect(x)
+                if at_that_time is not None:
+                    expected, size = at_that_time, season.size.mean
+        return (math.nan, math.nan) if expected is None else (expected.low, expected.high)
 
     def _merged(self, x: Reading) -> float:
         """-log10 of the geometric mean of all models' p-values; all learn the reading."""

@@ -27,6 +27,7 @@ class Pace:
       conformal inference under distribution shift", 2021).
     - *Quiet*: after an alert there is none for ``quiet`` rows, and none before surprise has fallen to ``recovered``:
       what lasts is told once. Meanwhile what is told of surprise is at most half of what an alert needs.
+    - *Trial*: of the first rows nothing is told. What would have been alerts counts for the allowance.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Pace:
         every: int = 2000,
         step: float = 0.05,
         looks: float = 0.8,
+        trial: int = 200,
     ) -> None:
         self._alert = alert
         self._recovered = recovered
@@ -44,6 +46,7 @@ class Pace:
         self._every = every
         self._step = step
         self._looks = looks
+        self._trial = trial
         self._rows = 0
         self._raised = 0.0
         self._since: int | None = None
@@ -65,6 +68,8 @@ class Pace:
         self._since = 0
         self._lasting = True
         self._raised += self._step
+        if self._rows <= self._trial:
+            return Told(min(left, self._alert / 2), False)
         return Told(left, True)
 
     def state(self) -> dict[str, Any]:

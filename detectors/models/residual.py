@@ -49,7 +49,10 @@ class Size:
 
 
 class Residual(Expecting):
-    """An expectation known by its middle: the score is how far off a value is, the band what 99 % were within."""
+    """An expectation known by its middle: the score is how far off a value is, the band what 99 % were within.
+
+    Outliers widen the band as far as they count.
+    """
 
     def __init__(self) -> None:
         self.size = Size()
@@ -70,14 +73,14 @@ class Residual(Expecting):
         return abs(min(max(value, -LARGEST), LARGEST) - middle)
 
     def learn_one(self, x: Reading) -> None:
-        value = x["value"]
+        value = float(x["value"])
         if value != value:
             return
         value = min(max(value, -LARGEST), LARGEST)
         middle, off = self.middle(x), 0.0
         if middle is not None:
-            self._offs.add(value - middle)
             off = self.size.learn(value - middle)
+            self._offs.add(off)
         self.follow(x, value, off)
 
     def expect(self, x: Reading) -> Expected | None:

@@ -57,7 +57,7 @@ class Shape(Model):
     >>> model = Shape(width=2)
     >>> for i in range(40):
     ...     model.learn_one({"value": i % 4})
-    >>> model.score_one({"value": 0}), model.score_one({"value": 2})
+    >>> model.score_one({"value": 0}), model.score_one({"value": 3})
     (0.0, 1.0)
     """
 
@@ -78,7 +78,7 @@ class Shape(Model):
         return (sum(self._recent) + value) / (len(self._recent) + 1)
 
     def score_one(self, x: Reading) -> float:
-        value = x["value"]
+        value = float(x["value"])
         if value != value:
             return 0.0
         return float(
@@ -86,7 +86,7 @@ class Shape(Model):
         )
 
     def learn_one(self, x: Reading) -> None:
-        value = x["value"]
+        value = float(x["value"])
         if value != value:
             return
         if self._end == len(self._means):
