@@ -30,7 +30,8 @@ class GeneralDetector:
       Wang, "Combining p-values via averaging", 2020.)
     - :class:`~detectors.calibration.pace.Pace` makes alerts of it.
 
-    What the band shows is the expectation, of the season or of the level, that has been least off.
+    What the band shows is the expectation, of the season or of the level, that has been least off. It is not below zero
+    before a value was.
     """
 
     def __init__(self) -> None:
@@ -41,12 +42,15 @@ class GeneralDetector:
         self._pace = Pace()
         self._surprise = 0.0
         self._weight = 0.0
+        self._negative = False
 
     def step(self, time: int, value: float) -> Judged:
+        value = float(value)
         x: Reading = {"time": float(time), "value": value}
         low, high = self._band(x)
         if value != value:
             return Judged(low, high, 0.0, False)
+        self._negative = self._negative or value < 0.0
         self._smooth(self._merged(x))
         surprise, alert = self._pace.tell(self._surprise)
         return Judged(low, high, surprise, alert)
@@ -58,7 +62,9 @@ class GeneralDetector:
                 at_that_time = season.expect(x)
                 if at_that_time is not None:
                     expected, size = at_that_time, season.size.mean
-        return (math.nan, math.nan) if expected is None else (expected.low, expected.high)
+        if expected is None:
+            return math.nan, math.nan
+        return (expected.low, expected.high) if self._negative else (max(0.0, expected.low), max(0.0, expected.high))
 
     def _merged(self, x: Reading) -> float:
         """-log10 of the geometric mean of all models' p-values; all learn the reading."""
@@ -88,6 +94,7 @@ class GeneralDetector:
             "pace": self._pace.state(),
             "surprise": self._surprise,
             "weight": self._weight,
+            "negative": self._negative,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -99,3 +106,4 @@ class GeneralDetector:
         self._pace.load(state["pace"])
         self._surprise = float(state["surprise"])
         self._weight = float(state["weight"])
+        self._negative = bool(state["negative"])

@@ -91,6 +91,14 @@ def test_the_band_holds_what_is_usual() -> None:
     assert np.median(widths) < 30
 
 
+def test_nothing_below_zero_is_expected_before_a_value_was() -> None:
+    rng = np.random.default_rng(6)
+    values = np.concatenate([rng.poisson(0.5, 1000), [-5.0], rng.normal(0, 2, 1000)])
+    rows = judged(values)
+    assert min(row.low for row in rows[100:1001]) == 0.0
+    assert rows[-1].low < -1.0
+
+
 def test_nothing_is_expected_before_anything_was_seen() -> None:
     first = GeneralDetector().step(START, 5.0)
     assert math.isnan(first.low)
