@@ -370,6 +370,38 @@ def test_a_worker_ends_in_time_though_the_broker_does_not_answer(start: Start, b
     assert "Traceback" not in worker.output, worker.output
 
 
+ENDS_BADLY = """
+import asyncio
+import threading
+from streams.runtime import worker
+from streams.runtime.app import DaybookApp
+worker.STOPPED_WITHIN = worker.THREADS_END_WITHIN = worker.LOOP_ANSWERS_WITHIN = 0.5
+stop = DaybookApp.on_stop
+
+async def hangs(app):
+    threading.Event().wait()
+
+async def fails(app):
+    raise RuntimeError("no reason")
+
+async def leaves_a_thread(app):
+    asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
+    await stop(app)
+"""
+
+
+@pytest.mark.parametrize("how", ["hangs", "fails", "leaves_a_thread"])
+def test_a_worker_ends_in_time_though_something_in_it_does_not(
+    embedded_broker: EmbeddedBroker, namespace: str, tmp_path: Path, how: str
+) -> None:
+    code = f"{ENDS_BADLY}\nDaybookApp.on_stop = {how}\n{RUN}"
+    worker = Process(config_on(embedded_broker, namespace, tmp_path / "daybook"), tmp_path / "log", ("-c", code))
+    try:
+        worker.ready().stop()
+    finally:
+        worker.kill()
+
+
 def test_no_broker_is_a_one_line_error(tmp_path: Path) -> None:
     code = RUN.replace("run_worker(", "from streams.errors import BrokerError\ntry:\n    run_worker(")
     code += "except BrokerError as error:\n    print('ERROR', error)\n"
