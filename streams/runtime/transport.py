@@ -132,6 +132,17 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         ended the process now and then (SIGSEGV).
         """
 
+    async def on_thread_stop(self) -> None:
+        task = asyncio.current_task()
+        try:
+            await super().on_thread_stop()
+        except asyncio.CancelledError:
+            if task is None or task.cancelling():
+                raise
+            # aiokafka cancels the fetches that wait for a broker to come back, and passes that on. By it Faust's thread
+            # would end at once, and who stops it would wait for a minute.
+            await self._ensure_consumer()._client.close()
+
     async def place(self, wanted: Mapping[TP, int]) -> dict[TP, Position]:
         """Seek to the ``wanted`` offsets, or to the log's beginning where that is later."""
         consumer = self._ensure_consumer()

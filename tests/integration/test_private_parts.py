@@ -212,7 +212,13 @@ def test_a_stopped_thread_stops_its_consumer_unless_it_was_closed_from_outside()
     holds(faust.App._on_rebalance_when_stopped, "self.consumer.close()")
 
 
-@pytest.mark.parametrize("seam", ["on_start", "close", "call_thread", "__post_init__"])
+def test_fetches_that_are_cancelled_while_they_wait_end_who_closes_them() -> None:
+    """Hence our ``on_thread_stop()``, which closes what comes after them."""
+    holds(fetcher.Fetcher.close, "x.cancel()\n            await x")
+    holds(AIOKafkaConsumer.stop, "await self._fetcher.close()\n        await self._client.close()")
+
+
+@pytest.mark.parametrize("seam", ["on_start", "on_thread_stop", "close", "call_thread", "__post_init__"])
 def test_what_the_consumers_thread_overrides_is_there(seam: str) -> None:
     assert callable(getattr(stock.AIOKafkaConsumerThread, seam))
 

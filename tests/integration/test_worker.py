@@ -370,27 +370,36 @@ def test_a_worker_ends_in_time_though_the_broker_does_not_answer(start: Start, b
     assert "Traceback" not in worker.output, worker.output
 
 
+def test_a_worker_ends_at_once_when_the_broker_is_gone(namespace: str, tmp_path: Path) -> None:
+    with EmbeddedBroker(tmp_path / "broker", free_port()) as broker:
+        config = config_on(broker, namespace, tmp_path / "daybook")
+        worker = Process(config, tmp_path / "log").ready()
+        try:
+            assert broker.pid is not None
+            os.kill(broker.pid, signal.SIGKILL)
+            worker.until(lambda: "Failed fetch messages" in worker.output)
+            worker.process.send_signal(signal.SIGTERM)
+            assert worker.process.wait(8) == 0, worker.output
+            assert "Traceback" not in worker.output, worker.output
+        finally:
+            worker.kill()
+
+
 ENDS_BADLY = """
-import asyncio
 import threading
 from streams.runtime import worker
 from streams.runtime.app import DaybookApp
 worker.STOPPED_WITHIN = worker.THREADS_END_WITHIN = worker.LOOP_ANSWERS_WITHIN = 0.5
-stop = DaybookApp.on_stop
 
 async def hangs(app):
     threading.Event().wait()
 
 async def fails(app):
     raise RuntimeError("no reason")
-
-async def leaves_a_thread(app):
-    asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
-    await stop(app)
 """
 
 
-@pytest.mark.parametrize("how", ["hangs", "fails", "leaves_a_thread"])
+@pytest.mark.parametrize("how", ["hangs", "fails"])
 def test_a_worker_ends_in_time_though_something_in_it_does_not(
     embedded_broker: EmbeddedBroker, namespace: str, tmp_path: Path, how: str
 ) -> None:
