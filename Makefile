@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup run test check bench chaos soak kafka clean
+.PHONY: help setup run test check bench chaos soak evaluate kafka clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ chaos: $(STAMP) ## twenty minutes of killed workers and brokers, then every valu
 
 soak: $(STAMP) ## recovery after SIGKILL, and memory over ten million events (needs a JVM and Maven)
 	$(BIN)/python -m tests.benchmarks.reliability --publish
+
+evaluate: $(STAMP) ## every detector on labelled series (needs ../shared/data)
+	$(BIN)/python -m tests.evaluation
 
 kafka: $(STAMP) ## Apache Kafka on 127.0.0.1:9092, data in .daybook/kafka (needs a JVM and Maven)
 	$(BIN)/daybook kafka

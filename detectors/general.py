@@ -2,7 +2,7 @@
 
 Several simple models, each of which misses what others see, rank every reading among those before it; their conformal
 p-values are averaged (:mod:`detectors.calibration.combine`), and -log10 of that over the last few readings. Why these,
-and what else was tried: docs/decisions/0009-general-detector.md.
+and what else was tried: docs/decisions/0010-general-detector.md.
 """
 
 from __future__ import annotations

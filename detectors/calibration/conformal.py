@@ -32,8 +32,8 @@ class Calibration:
     """Of one model's scores, perhaps for several series alike.
 
     ``window`` scores are remembered. ``trust`` is how many scores the model's own p-value (``10 ** -score``) is worth
-    at first; 0 for a model whose scores only rank: then nothing is strange until there are some. ``heaviest`` bounds the tail's
-    shape; 0 makes it exponential.
+    at first; 0 for a model whose scores only rank: then nothing is strange until there are some. ``heaviest`` bounds
+    the tail's shape; 0 makes it exponential.
     """
 
     def __init__(self, window: int = 2_000, trust: float = 50.0, heaviest: float = HEAVIEST) -> None:

@@ -5,6 +5,8 @@ Separate, because importing numba takes longer than reading a few times does.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -19,8 +21,14 @@ _LAST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 _NO_TIME = np.iinfo(np.int64).min
 _NO_NUMBER = -1_000_000
 
+_UNCOUNTED: dict[str, Any] = {"_nrt": False}  # references to arrays are not counted; not in Numba's annotations
 
-@njit(cache=True)
+
+def _lean(function: Any) -> Any:
+    return njit(cache=True, nogil=True, **_UNCOUNTED)(function)
+
+
+@_lean
 def scan_times(raw, times):  # type: ignore[no-untyped-def]
     """Read ``len(times)`` times from ``raw`` (uint8), each followed by a newline, into ``times`` (int64,
     epoch ms).
@@ -32,7 +40,7 @@ def scan_times(raw, times):  # type: ignore[no-untyped-def]
     for row in range(times.size):
         if at >= raw.size:
             return False
-        value, end = _scan_time(raw, at)
+        value, end = scan_time(raw, at, _NEWLINE)
         if value == _NO_TIME:
             end = at
             while raw[end] != _NEWLINE:
@@ -42,9 +50,9 @@ def scan_times(raw, times):  # type: ignore[no-untyped-def]
     return at == raw.size
 
 
-@njit(cache=True)
-def _scan_time(raw, at):  # type: ignore[no-untyped-def]
-    """The time that begins at ``at`` and where its line ends; ``NO_TIME`` where the line is no time."""
+@_lean
+def scan_time(raw, at, closing):  # type: ignore[no-untyped-def]
+    """The time that begins at ``at`` and where the byte ``closing`` ends it; ``NO_TIME`` where there is none."""
     if at + _SHORTEST >= raw.size:
         return _NO_TIME, at
     year = _two_digits(raw, at) * 100 + _two_digits(raw, at + 2)
@@ -98,25 +106,25 @@ def _scan_time(raw, at):  # type: ignore[no-untyped-def]
         end += _OFFSET
     elif (mark != _UPPER_Z) & (mark != _LOWER_Z):
         return _NO_TIME, at
-    if raw[end] != _NEWLINE or value < _FIRST_MS or value > _LAST_MS:
+    if raw[end] != closing or value < _FIRST_MS or value > _LAST_MS:
         return _NO_TIME, at
     return value, end
 
 
-@njit(cache=True)
+@_lean
 def _two_digits(raw, at):  # type: ignore[no-untyped-def]
     tens, units = np.uint8(raw[at] - 48), np.uint8(raw[at + 1] - 48)
     return np.int64(tens) * 10 + np.int64(units) if (tens <= 9) & (units <= 9) else _NO_NUMBER
 
 
-@njit(cache=True)
+@_lean
 def _days_in(year, month):  # type: ignore[no-untyped-def]
     if month == 2:
         return 29 if (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0)) else 28
     return 30 if (month == 4) | (month == 6) | (month == 9) | (month == 11) else 31
 
 
-@njit(cache=True)
+@_lean
 def _days_before(year, month):  # type: ignore[no-untyped-def]
     """Days from the epoch to the month's first, counted from 1 March, so that the leap day is a year's last.
 

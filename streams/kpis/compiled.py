@@ -14,14 +14,22 @@ from typing import Any
 
 import numba
 
-_MODULES = ("absolutes", "cells", "compiled", "duplicates", "entities", "fold", "program", "rows", "sketch", "step")
+_MODULES = (
+    *("absolutes", "cells", "compiled", "duplicates", "entities", "fold", "names", "program", "rows", "sketch", "step"),
+    *("scan.book", "scan.contract", "scan.digest", "scan.gather", "scan.record", "scan.spans", "scan.text"),
+    "scan.words",
+)
+_ELSEWHERE = ("events/timescan.py", "events/types.py")
+"""What they are compiled from beside themselves."""
 
 
 def _cache_folder() -> Path:
     here = Path(__file__).parent
     digest = blake2b(digest_size=8)
     for name in _MODULES:
-        digest.update((here / f"{name}.py").read_bytes())
+        digest.update((here / f"{name.replace('.', '/')}.py").read_bytes())
+    for name in _ELSEWHERE:
+        digest.update((here.parent / name).read_bytes())
     return here / "__pycache__" / f"compiled-{digest.hexdigest()}"
 
 

@@ -8,7 +8,7 @@ gives way. All decisions follow the order of values, never the size of chunks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,7 @@ class Dictionary:
         self._seen = 0
         self.changes = 0
         """Grows whenever something else than the weights of named values has changed."""
+        self.naming = 0
 
     def encode(self, values: Sequence[str | None]) -> npt.NDArray[np.int32]:
         """Codes of a column, in order; None and the empty string are unknown."""
@@ -113,6 +114,23 @@ class Dictionary:
             return codes
         self.changes += 1
         return np.array([self._admit(value) for value in values], dtype=np.int32)
+
+    def encode_coded(
+        self, codes: npt.NDArray[np.int32], values: Callable[[], Sequence[str | None]]
+    ) -> npt.NDArray[np.int32]:
+        """The same for a column the named values of which have been looked up in :attr:`named`, the others being -1.
+
+        ``values`` gives the column itself where that is not enough.
+        """
+        if self._seen + codes.size < AGEING and (codes >= 0).all():
+            self.weigh(codes)
+            return codes
+        return self.encode(values())
+
+    @property
+    def named(self) -> Mapping[str, int]:
+        """The codes of the values that are named now; :attr:`naming` grows when they change."""
+        return self._codes
 
     def weigh(self, codes: npt.NDArray[np.int32]) -> None:
         """Count values that are named."""
@@ -136,6 +154,7 @@ class Dictionary:
         self.names = list(state["names"])
         self._known = {name: code for code, name in enumerate(self.names)}
         self._codes = dict(state["codes"])
+        self.naming += 1
         self._weights = list(state["weights"])
         self._waiting.load(state["waiting"])
         self._seen, self.folded = state["seen"], state["folded"]
@@ -164,6 +183,7 @@ class Dictionary:
             self.names.append(value)
             self._weights.append(0)
         self._codes[value] = code
+        self.naming += 1
         return code
 
     def _wait(self, value: str) -> int:

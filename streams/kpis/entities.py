@@ -14,6 +14,7 @@ from streams.kpis.cells import Cells
 from streams.kpis.compiled import njit
 from streams.kpis.fold import settle
 from streams.kpis.journal import NewEntities
+from streams.kpis.names import Names
 from streams.kpis.plan import Plan
 from streams.kpis.program import Program
 from streams.kpis.rows import (
@@ -41,9 +42,11 @@ from streams.kpis.rows import (
     new_log,
     new_rows,
 )
+from streams.kpis.scan.spans import joined
 
 I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
+U8 = npt.NDArray[np.uint8]
 
 CASES = 0
 """The kind of a case; deliveries are 1 and tickets 2, as their topics are."""
@@ -168,58 +171,50 @@ class Entities:
         self._log_slots = Slots(1024)
         self.rows = new_rows(1024, *self._shape)
         self.log = new_log(1024, len(plan.dimensions), self._numbers)
-        self._named: tuple[dict[str, int], ...] = ({}, {}, {})
-        """Rows by name: cases by subject, deliveries and tickets by id and subject."""
-        self._names: dict[int, str] = {}
-        """By row, its name."""
+        self._names = Names()
+        """Cases by subject, deliveries and tickets by their case and id."""
         self._new = NewEntities([], [], [], [])
         self._settle_at: dict[int, int] = {}
 
     @property
     def cases(self) -> int:
         """How many cases are remembered."""
-        return len(self._named[CASES])
+        return self._names.cases
 
     def locate(self, family: int, events: Sequence[BusinessEvent]) -> tuple[I64, I64]:
         """The rows of each event's case and of its delivery or ticket (-1 for an order's event), new ones made."""
-        subjects = [event.subject for event in events]
-        case = self._find(CASES, subjects)
-        self._add(CASES, subjects, case, case)
-        if family == 0:
-            return case, np.full(len(events), -1, dtype=np.int64)
-        ids = [event.data.delivery_id if family == 1 else event.data.ticket_id for event in events]  # type: ignore[union-attr]
-        # Ids are unique within a case, no more is asked. They hold no NUL: the codec turns such events away.
-        names = [f"{id_}\0{subject}" for id_, subject in zip(ids, subjects, strict=True)]
-        entity = self._find(family, names)
-        self._add(family, names, entity, case)
-        return case, entity
+        texts = [event.subject.encode() for event in events]
+        if family:
+            ids = (event.data.delivery_id if family == 1 else event.data.ticket_id for event in events)  # type: ignore[union-attr]
+            texts += [id_.encode() for id_ in ids]
+        raw, spans = joined(texts)
+        return self.locate_in(family, raw, spans[: len(events)], spans[len(events) :])
 
-    def _find(self, kind: int, names: list[str]) -> I64:
-        get = self._named[kind].get
-        return np.array([get(name, -1) for name in names], dtype=np.int64)
+    def locate_in(self, family: int, raw: U8, subject: I64, id_: I64) -> tuple[I64, I64]:
+        """The same for names as they are in a chunk's bytes; ``id_`` does not matter for orders' events."""
+        none = np.full(subject.shape[0], -1, dtype=np.int64)
+        case = self._row_of(CASES, raw, subject, none)
+        return case, none if family == 0 else self._row_of(family, raw, id_, case)
 
-    def _add(self, kind: int, names: list[str], rows: I64, cases: I64) -> None:
-        """Give rows to the names that have none (-1 in ``rows``); a case's own row is its case."""
-        missing = np.flatnonzero(rows < 0)
-        if not missing.size:
-            return
-        self._make_row_room(missing.size)
-        known = self._named[kind]
-        new = NewEntities([], [], [], [])
-        for at in missing.tolist():
-            name = names[at]
-            row = known.get(name)
-            if row is None:
-                row = known[name] = self._row_slots.take()
-                new.row.append(row)
-                new.name.append(name)
-                new.case.append(row if kind == CASES else int(cases[at]))
-            rows[at] = row
-        new.kind.extend([kind] * len(new.row))
-        self._settle_in(new)
+    def _row_of(self, kind: int, raw: U8, spans: I64, cases: I64) -> I64:
+        """The rows of names, made for those that have none."""
+        rows, missing, size = self._names.find(raw, spans, kind, cases)
+        if not missing:
+            return rows
+        self._make_row_room(missing)
+        fresh = self._row_slots.coming(missing)
+        added = self._names.add(raw, spans, kind, cases, rows, fresh, size)
+        self._row_slots.take_coming(len(added))
+        row = fresh[: len(added)].tolist()
+        case = row
+        if kind != CASES:
+            owners = self._names.cases_of(fresh[: len(added)])
+            case = owners.tolist()
+            added = [_full(*pair) for pair in zip(added, self._names.names(owners), strict=True)]
+        self._settle_in(NewEntities(row, [kind] * len(row), [name.decode() for name in added], case))
+        return rows
 
     def _settle_in(self, new: NewEntities) -> None:
-        self._names.update(zip(new.row, new.name, strict=True))
         self._new.row.extend(new.row)
         self._new.kind.extend(new.kind)
         self._new.name.extend(new.name)
@@ -235,13 +230,17 @@ class Entities:
     def adopt(self, new: NewEntities) -> None:
         """Give rows to what a journal says got them. Raises :class:`ContractError` where they are not ours to give."""
         self._make_row_room(len(new.row))
-        for row, kind, name in zip(new.row, new.kind, new.name, strict=True):
+        for row, name in zip(new.row, new.name, strict=True):
             ours = self._row_slots.take()
             if row != ours:
                 raise ContractError(f"the journal gives row {row} to {name!r}, the state row {ours}")
-            self._named[kind][name] = row
+        self._name(new.row, new.kind, new.case, new.name)
         self._settle_in(new)
         self.take_new()
+
+    def _name(self, row: list[int], kind: list[int], case: list[int], name: list[str]) -> None:
+        kinds, cases = np.array(kind, dtype=np.int64), np.array(case, dtype=np.int64)
+        self._names.restore(np.array(row, dtype=np.int64), kinds, cases, [one.split("\0")[0].encode() for one in name])
 
     def state(self) -> dict[str, Any]:
         """Everything, as plain values and arrays."""
@@ -250,7 +249,7 @@ class Entities:
             "slots": [self._row_slots.state(), self._log_slots.state()],
             "rows": [array[:reach].copy() for array in self.rows],
             "log": [array[:log_reach].copy() for array in self.log],
-            "names": [list(self._names), list(self._names.values())],
+            "names": self._full_names(),
             "settle": dict(self._settle_at),
         }
 
@@ -262,11 +261,18 @@ class Entities:
         self.rows = grown(Rows(*state["rows"]), new_rows(self._row_slots.capacity, *self._shape))
         self.log = grown(Log(*state["log"]), new_log(self._log_slots.capacity, self._shape[1], self._numbers))
         self._settle_at = dict(state["settle"])
-        self._names = dict(zip(*state["names"], strict=True))
-        self._named = ({}, {}, {})
-        for row, name in self._names.items():
-            self._named[self.rows.life[row, KIND]][name] = row
+        row, name = state["names"]
+        self._names = Names()
+        self._name(row, self.rows.life[row, KIND].tolist(), self.rows.life[row, CASE].tolist(), name)
         self.take_new()
+
+    def _full_names(self) -> list[list[Any]]:
+        rows, names = self._names.all()
+        life = self.rows.life[rows]
+        inner = np.flatnonzero(life[:, KIND] != CASES)
+        for at, case in zip(inner.tolist(), self._names.names(life[inner, CASE]), strict=True):
+            names[at] = _full(names[at], case)
+        return [rows, [name.decode() for name in names]]
 
     def record(self, time: I64, key: I64, moments: I64, entity: I64, codes: I32, numbers: I64) -> I64:
         """Keep events; their places in the log, in the given order."""
@@ -325,8 +331,7 @@ class Entities:
             self._row_slots.give(bases[bases >= 0].tolist())
             self._row_slots.give(members.tolist())
             rows.life[members, CASE] = -1
-            for row in members.tolist():
-                del self._named[rows.life[row, KIND]][self._names.pop(row)]
+            self._names.remove(members)
             self._settle_at.pop(case, None)
 
     def _make_row_room(self, wanted: int) -> None:
@@ -334,3 +339,8 @@ class Entities:
         if capacity:
             self.rows = grown(self.rows, new_rows(capacity, *self._shape))
             self._row_slots.capacity = capacity
+
+
+def _full(name: bytes, case: bytes) -> bytes:
+    """How a delivery or ticket is called outside. No name holds a NUL: the codec turns such events away."""
+    return name + b"\0" + case

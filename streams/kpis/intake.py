@@ -3,7 +3,7 @@ late events and repeats are left out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -16,6 +16,16 @@ from streams.kpis.duplicates import Duplicates, digests
 from streams.kpis.watermark import BEGINNING, FAMILIES, Watermarks
 
 I64 = npt.NDArray[np.int64]
+
+
+class Read(NamedTuple):
+    """The events of a chunk that could be decoded, shapes (n,): their places in the chunk, type codes and times (epoch
+    ms); ``bad`` names what is no time, by number."""
+
+    places: I64
+    kind: I64
+    time: I64
+    bad: dict[int, str]
 
 
 class Taken(NamedTuple):
@@ -66,6 +76,18 @@ class Intake:
             places = places[[event is not None for event in events]]
         kind = type_codes(present)
         time, promise, bad = read_times(present, kind)
+        read = Read(places, kind, time, bad)
+        chosen, digest, counts = self.choose(family, read, arrivals, lambda some: digests(_pick(present, some)))
+        return Taken(_pick(present, chosen), kind[chosen], time[chosen], promise[chosen], digest), counts
+
+    def choose(
+        self, family: int, read: Read, arrivals: I64, digests_of: Callable[[I64], I64]
+    ) -> tuple[I64, I64, Counts]:
+        """Which of a chunk's events are taken in, their digests, and what became of the others.
+
+        ``digests_of`` gives the digests of some of the events.
+        """
+        places, kind, time, bad = read
         arrival = arrivals[places]
         sound = (time <= arrival + self._future_ms) | (arrival < 0)
         sound[list(bad)] = True
@@ -82,13 +104,13 @@ class Intake:
         candidate = sound & ~heartbeat
         late = candidate & (time < horizon)
         chosen = np.flatnonzero(candidate & ~late)
-        digest = digests(_pick(present, chosen))
+        digest = digests_of(chosen)
         repeated = self._duplicates[family].mark(digest, time[chosen], horizon[chosen])
         if repeated.any():
             chosen, digest = chosen[~repeated], digest[~repeated]
-        taken = Taken(_pick(present, chosen), kind[chosen], time[chosen], promise[chosen], digest)
         heartbeats = int(np.count_nonzero(heartbeat & sound))
-        return taken, Counts(int(repeated.sum()), int(np.count_nonzero(late)), heartbeats, rejected)
+        counts = Counts(int(repeated.sum()), int(np.count_nonzero(late)), heartbeats, rejected)
+        return chosen, digest, counts
 
     def remember(self, family: int, digest: I64, time: I64) -> None:
         """Take in what a journal says was taken in."""

@@ -132,6 +132,18 @@ class Slots:
         self._fresh += count - reused
         return places
 
+    def coming(self, count: int) -> I64:
+        """The places that so many calls of :meth:`take` would give, in order; the caller has made room."""
+        reused = self._freed[: -count - 1 : -1]
+        fresh = range(self._fresh, self._fresh + count - len(reused))
+        return np.array([*reused, *fresh], dtype=np.int64)
+
+    def take_coming(self, count: int) -> None:
+        """Take the first ``count`` places of those."""
+        reused = min(count, len(self._freed))
+        del self._freed[len(self._freed) - reused :]
+        self._fresh += count - reused
+
     def give(self, places: list[int]) -> None:
         """Free these places."""
         self._freed.extend(places)

@@ -9,6 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
+from streams.events.codec import ChunkDecoder, encode
 from streams.events.times import format_time
 from streams.events.types import (
     BusinessEvent,
@@ -22,6 +23,7 @@ from streams.kpis import entities
 from streams.kpis.definitions import Definitions, DimensionDefinition, LevelKpi, Moment, Span
 from streams.kpis.kernel import Kernel
 from streams.kpis.plan import Plan
+from streams.kpis.watermark import FAMILIES
 
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
@@ -65,7 +67,8 @@ def warm() -> None:
 
     def send(family: int, events: list[BusinessEvent]) -> None:
         offsets = np.arange(len(events), dtype=np.int64)
-        kernel.process(family, list(events), offsets, np.full(len(events), -1, dtype=np.int64))
+        decoder = ChunkDecoder(FAMILIES[family])
+        kernel.process_raw(decoder, list(map(encode, events)), offsets, np.full(len(events), -1, dtype=np.int64))
 
     def placed(number: int, time: int) -> BusinessEvent:
         name = f"order-{number}"

@@ -6,14 +6,18 @@ for, whichever is later. The partition's is the smallest of the three, idle topi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 I64 = npt.NDArray[np.int64]
 
-FAMILIES = ("orders", "deliveries", "support")
+FAMILIES: Final[tuple[Literal["orders"], Literal["deliveries"], Literal["support"]]] = (
+    "orders",
+    "deliveries",
+    "support",
+)
 BEGINNING = int(np.iinfo(np.int64).min) // 2
 """Before any event; half the range, so that a lateness can be taken off it."""
 

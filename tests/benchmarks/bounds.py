@@ -13,7 +13,7 @@ import yaml
 
 from tests.benchmarks.errors import BenchmarkError
 from tests.benchmarks.laboratory import DEFAULTS, Laboratory, Sent, Worker
-from tests.benchmarks.marketplace import Marketplace, Record, many_regions, one_order
+from tests.benchmarks.marketplace import Marketplace, Record, continuous, many_regions, one_order
 from tests.benchmarks.memory import Sampler, flatness
 from tests.benchmarks.processes import usage
 from tests.benchmarks.waiting import read
@@ -21,6 +21,9 @@ from tests.benchmarks.waiting import read
 DAY_MS = 86_400_000
 FAILED_PAYMENTS = {"kind": "count", "of": "order.payment_failed", "better": "lower"}
 """A KPI more, to count the events of one order by."""
+SPAN_MS = 72 * 3_600_000
+"""Of event time in the last situation: lives end and are forgotten, as they are everywhere but in a rush."""
+LIVES = {"keep_ended": "6h", "keep_open": "400d"}
 AWAKE, ASLEEP = 0.1, 0.4
 """Seconds that a slow worker runs, and is stopped, in turns."""
 
@@ -52,8 +55,8 @@ def situations(size: int) -> list[Situation]:
     """``size`` is about how many events each has."""
     step = DAY_MS / 2 / size
 
-    def market(start: int) -> Iterator[Record]:
-        return Marketplace(events=size, start=start, rate=2_000.0, pace=0.2).records()
+    def market(end: int) -> Iterator[Record]:
+        return continuous(Marketplace(events=size, start=end - SPAN_MS, rate=size / SPAN_MS * 1000))
 
     def payments(worker: Worker, sent: Sent) -> bool:
         return worker.kpi("failed_payments", window="24h") == sent.events - 1 and worker.orders_placed() == 1
@@ -75,7 +78,7 @@ def situations(size: int) -> list[Situation]:
             "slow",
             f"the worker sleeps {ASLEEP / (ASLEEP + AWAKE):.0%} of the time",
             market,
-            lambda worker, sent: worker.orders_placed() == sent.orders,
+            lambda worker, sent: worker.total("daybook_events_total") == sent.events,
             slowly=True,
         ),
     ]
@@ -90,7 +93,7 @@ def measure(lab: Laboratory, situation: Situation) -> Bound:
     """Raises :class:`BenchmarkError` where the worker does not show exactly what was sent."""
     lab.say(situation.name)
     kpis = yaml.safe_load(DEFAULTS.read_text())["kpis"] | {"failed_payments": FAILED_PAYMENTS}
-    setup = lab.setup(situation.namespace, {"kpis": kpis})
+    setup = lab.setup(situation.namespace, {"kpis": kpis, "lifecycle": LIVES})
     with lab.worker(setup) as worker:
         before = usage(worker.pid).resident
         with Sampler(worker, 0.25) as sampler, _Sleeper(worker, situation.slowly):

@@ -19,13 +19,14 @@ from streams.kpis.kernel import Kernel
 from streams.kpis.partials import Partial
 from streams.kpis.plan import Plan
 from streams.kpis.warm import warm
+from streams.kpis.watermark import FAMILIES
 from streams.runtime.agents.pieces import pieces
 from streams.runtime.partitions import partition_of
 from tests.benchmarks.errors import BenchmarkError
 from tests.benchmarks.marketplace import PARTITIONS, Record
 
-STAGES = ("decode", "kernel", "drain", "book", "values")
-"""JSON to events; events into cells; changed cells as partials, encoded; partials decoded and merged; final values
+STAGES = ("kernel", "drain", "book", "values")
+"""JSON into cells; changed cells as partials, encoded; partials decoded and merged; final values
 and windows computed."""
 SLICE = 2_500
 """Events in a call, about what a worker takes at a time."""
@@ -94,19 +95,18 @@ class Core:
         plan = Plan(definitions)
         self.kernels = [Kernel(plan, partition) for partition in range(PARTITIONS)]
         self.book = SeriesBook(definitions, PARTITIONS)
-        self.decoders = [ChunkDecoder(family) for family in ("orders", "deliveries", "support")]
+        self.decoders = [ChunkDecoder(family) for family in FAMILIES]
         self.cells = 0
 
     def take(self, piece: Piece) -> Iterator[str]:
-        """Decode and fold; yields each stage's name when it is done."""
-        events, rejected = self.decoders[piece.family].decode_chunk(piece.values)
-        if rejected:
-            raise BenchmarkError(f"the load is wrong: {rejected[0][1].reason}")
-        yield "decode"
-        kernel = self.kernels[piece.partition]
+        """Read and fold; yields the stage's name when it is done."""
+        kernel, count = self.kernels[piece.partition], len(piece.values)
         first = kernel.next_offsets[piece.family]
-        offsets = np.arange(first, first + len(events), dtype=np.int64)
-        kernel.process(piece.family, events, offsets, np.full(len(events), -1, dtype=np.int64))
+        offsets = np.arange(first, first + count, dtype=np.int64)
+        decoder = self.decoders[piece.family]
+        outcome = kernel.process_raw(decoder, piece.values, offsets, np.full(count, -1, dtype=np.int64))
+        if outcome.rejected:
+            raise BenchmarkError(f"the load is wrong: {outcome.rejected[0][1].reason}")
         yield "kernel"
 
     def drain(self) -> Iterator[str]:

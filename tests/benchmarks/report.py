@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.benchmarks.core import Cost, Line
+from tests.benchmarks.core import STAGES, Cost, Line
 from tests.benchmarks.figures import median, quantity, spread, table
 from tests.benchmarks.latency import Latency
 from tests.benchmarks.machine import describe_machine
@@ -168,7 +168,7 @@ def scaling(found: list[Measured], corners: list[Corner]) -> str:
         (one.case.kpis, one.case.dimensions, one.cost.series, one.cost.total, *one.cost.micros.values())
         for one in found
     ]
-    head = ("KPIs", "dimensions", "series", "µs/event", "decode", "kernel", "drain", "book", "values")
+    head = ("KPIs", "dimensions", "series", "µs/event", *STAGES)
     text = f"{table(head, rows)}\n\n![Cost of an event as work grows](img/benchmark-scaling.png)"
     if corners:
         through = [

@@ -23,6 +23,7 @@ OTHER = "the rest of Python"
 # The innermost frame that is known decides. A folder ends with "/"; a function may follow a file.
 _STAGES: dict[str, str] = {
     "streams/events/codec.py": "decode",
+    "streams/kpis/scan/": "columns",
     "streams/events/times.py": "columns",
     "streams/events/timescan.py": "columns",
     "streams/kpis/columns.py": "columns",
@@ -30,6 +31,7 @@ _STAGES: dict[str, str] = {
     "streams/kpis/intake.py": "duplicates and watermarks",
     "streams/kpis/duplicates.py": "duplicates and watermarks",
     "streams/kpis/watermark.py": "duplicates and watermarks",
+    "streams/kpis/names.py": "columns",
     "streams/kpis/entities.py": "fold",
     "streams/kpis/kernel.py:drain": "drain",
     "streams/kpis/kernel.py:_take_out": "drain",

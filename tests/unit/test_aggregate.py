@@ -15,11 +15,12 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from streams.config import Config, load_config
-from streams.events.codec import encode
+from streams.events.codec import ChunkDecoder, encode
 from streams.events.types import BusinessEvent
 from streams.kpis.journal import Delta, Offsets
 from streams.kpis.kernel import Outcome
 from streams.kpis.partials import Partial
+from streams.kpis.watermark import FAMILIES
 from streams.runtime.agents import Aggregate, aggregate, owner
 from streams.runtime.agents.ledger import SNAPSHOT_EVERY
 from streams.runtime.agents.pieces import CELLS, pieces
@@ -64,6 +65,12 @@ class FakeKernel:
         self.stirred = True
         beats = sum(one is not None and type(one).__name__ == "SourceHeartbeat" for one in events)
         return Outcome(len(events) - beats, 0, 0, beats, 0, [])
+
+    def process_raw(
+        self, decoder: ChunkDecoder, values: Sequence[bytes | None], offsets: Any, arrivals: Any
+    ) -> Outcome:
+        events, rejected = decoder.decode_chunk(values)
+        return self.process(FAMILIES.index(decoder.family), events, offsets, arrivals)._replace(rejected=rejected)
 
     def set_idle(self, families: set[int]) -> None:
         self.idle = families

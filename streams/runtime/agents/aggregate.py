@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 MOST_LETTERS = 1_000
 """Dead letters of a partition that wait to be acknowledged; more of them make reading wait."""
-MOST_NOTED = 400_000
+MOST_NOTED = 50_000
 """Events of a partition that wait to be recorded; more of them make reading wait."""
 MOST_REPLAYED = 200_000
 """Events of a partition that a recovery folds again, at most: then a snapshot is due."""

@@ -52,6 +52,9 @@ class KernelLike(Protocol):
     @property
     def folded(self) -> dict[str, int]: ...
     def process(self, family: int, events: Sequence[BusinessEvent | None], offsets: I64, arrivals: I64) -> Outcome: ...
+    def process_raw(
+        self, decoder: ChunkDecoder, values: Sequence[bytes | None], offsets: I64, arrivals: I64
+    ) -> Outcome: ...
     def set_idle(self, families: set[int]) -> None: ...
     def drain(self) -> list[Partial]: ...
     def journal(self) -> Delta: ...
@@ -148,8 +151,8 @@ class SourcePartition(Owned):
             return
         began = time.perf_counter()
         try:
-            events, rejected = self._decoders[family].decode_chunk(chunk.values[start:stop])
-            outcome = self.kernel.process(family, events, offsets, chunk.arrivals[start:stop])
+            values, arrivals = chunk.values[start:stop], chunk.arrivals[start:stop]
+            outcome = self.kernel.process_raw(self._decoders[family], values, offsets, arrivals)
         except Exception as error:
             self.failed = True
             raise Failure(family, first, last, error) from error
@@ -157,7 +160,7 @@ class SourcePartition(Owned):
         self._adapt(stop - start, time.perf_counter() - began)
         self._heard[family] = self._clock()
         self._count(family, stop - start, outcome)
-        for place, rejection in (*rejected, *outcome.rejected):
+        for place, rejection in outcome.rejected:
             self.letters.append(self._letter(family, chunk, start + place, rejection))
 
     def finish(self, family: int, chunk: Chunk) -> None:

@@ -1,0 +1,133 @@
+"""``python -m tests.evaluation``: every detector on labelled series, and docs/detection.md rewritten."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from detectors.evaluation.nab import PROFILES
+from streams.errors import DaybookError
+from streams.evaluation.detectors import CANDIDATES, OURS
+from streams.evaluation.run import Judgement, Scores, evaluate, nab_scores
+from tests.benchmarks.figures import table
+from tests.benchmarks.report import DOCS, put
+
+PAGE = DOCS / "detection.md"
+IMAGES = DOCS / "img"
+SERIES = Path(__file__).resolve().parents[3] / "shared" / "data" / "nab_dev"
+PUBLISHED = {"ARTime": 73.6, "Numenta HTM": 69.4, "CAD-OSE": 68.3, "kNN-CAD": 58.1, "random cut forest": 45.8}
+"""NAB's standard score of the detectors' own published outputs on these files."""
+SHOWN = (
+    "realKnownCause/nyc_taxi.csv",
+    "realAWSCloudwatch/ec2_cpu_utilization_53ea38.csv",
+    "realTraffic/TravelTime_387.csv",
+    "realTweets/Twitter_volume_UPS.csv",
+)
+
+
+def main() -> int:
+    """Evaluate, print, and rewrite the page."""
+    parser = argparse.ArgumentParser(prog="python -m tests.evaluation", description=__doc__)
+    parser.add_argument("--series", type=Path, default=SERIES, help="a folder in NAB's layout")
+    parser.add_argument("--dry-run", action="store_true", help="print, and leave the page as it is")
+    wanted = parser.parse_args()
+    found: dict[str, Scores] = {}
+    try:
+        for name in CANDIDATES:
+            began = time.monotonic()
+            judgements = evaluate(wanted.series, name, None, None, lambda text: None)
+            found[name] = nab_scores(judgements)
+            rows = sum(len(one.rows) for one in judgements)
+            print(f"{name}: {rows:,} rows in {time.monotonic() - began:.0f} s", flush=True)
+            if name == OURS:
+                ours = judgements
+    except DaybookError as error:
+        print(error, file=sys.stderr)
+        return 1
+    text = report(found, ours)
+    print(text)
+    if not wanted.dry_run:
+        IMAGES.mkdir(parents=True, exist_ok=True)
+        plot_scores(found, IMAGES / "nab.png")
+        plot_series({one.series.name: one for one in ours}, IMAGES / "nab-series.png")
+        PAGE.write_text(put("nab", text, PAGE.read_text()))
+    return 0
+
+
+def report(found: dict[str, Scores], ours: list[Judgement]) -> str:
+    """The tables."""
+    rows: list[tuple[object, ...]] = []
+    for name, scores in found.items():
+        best = scores.best["standard"]
+        given = [f"{scores.given[profile]:.1f}" for profile in PROFILES]
+        rows.append((f"**{name}**" if name == OURS else name, *given, f"{best.score:.1f} at {best.threshold:.3g}"))
+    rows += [(f"{name} (published)", score, "", "", "") for name, score in PUBLISHED.items()]
+    families: dict[str, list[Judgement]] = {}
+    for one in ours:
+        families.setdefault(one.series.name.split("/")[0], []).append(one)
+    by_family = [
+        (name, len(of), sum(len(one.series.events or []) for one in of), f"{nab_scores(of).given['standard']:.1f}")
+        for name, of in families.items()
+    ]
+    return "\n\n".join(
+        [
+            table(("detector", *(f"{name}, as alerted" for name in PROFILES), "standard, best threshold"), rows),
+            "![Scores](img/nab.png)",
+            table(("files", "series", "labelled windows", "standard, as alerted"), by_family),
+            "![Four series: values, what was expected, labelled windows and alerts](img/nab-series.png)",
+        ]
+    )
+
+
+def plot_scores(found: dict[str, Scores], file: Path) -> None:
+    """Bars of the standard score."""
+    plt = _pyplot()
+    bars = {name: scores.given["standard"] for name, scores in found.items()}
+    bars |= {f"{name} (published)": score for name, score in PUBLISHED.items()}
+    names = sorted(bars, key=bars.__getitem__)
+    figure, axes = plt.subplots(figsize=(7.5, 4.2))
+    axes.barh(names, [bars[name] for name in names], color=["#c0392b" if name == OURS else "#8899aa" for name in names])
+    axes.set_xlabel("NAB, standard profile, one setting for all series")
+    axes.grid(axis="x", alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(file, dpi=120)
+    plt.close(figure)
+
+
+def plot_series(judgements: dict[str, Judgement], file: Path) -> None:
+    """Values, expectation, windows and alerts of some series."""
+    plt = _pyplot()
+    shown = [judgements[name] for name in SHOWN if name in judgements]
+    figure, grid = plt.subplots(len(shown), 1, figsize=(9, 2.6 * len(shown)), squeeze=False)
+    for axes, one in zip(grid[:, 0], shown, strict=True):
+        times = [datetime.fromtimestamp(time / 1000, UTC) for time in one.series.times]
+        axes.fill_between(
+            times, [r.low for r in one.rows], [r.high for r in one.rows], color="#aac4e8", lw=0, alpha=0.7
+        )
+        axes.plot(times, one.series.values, color="#223344", lw=0.5)
+        for first, last in one.series.events or []:
+            axes.axvspan(times[first], times[last], color="#f1c40f", alpha=0.3, lw=0)
+        alerts = [row for row, judged in enumerate(one.rows) if judged.alert]
+        axes.plot([times[row] for row in alerts], [one.series.values[row] for row in alerts], "v", color="#c0392b")
+        axes.set_title(one.series.name, fontsize=9)
+        axes.tick_params(labelsize=7)
+    figure.tight_layout()
+    figure.savefig(file, dpi=120)
+    plt.close(figure)
+
+
+def _pyplot() -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
