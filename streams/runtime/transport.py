@@ -133,15 +133,21 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         """
 
     async def on_thread_stop(self) -> None:
+        # aiokafka cancels the fetches that wait for a broker to come back, and passes that on; uvloop fails on
+        # connections that were closed meanwhile. By either Faust's thread would end at once, and whoever stops it would
+        # wait for a minute.
         task = asyncio.current_task()
-        try:
-            await super().on_thread_stop()
-        except asyncio.CancelledError:
-            if task is None or task.cancelling():
-                raise
-            # aiokafka cancels the fetches that wait for a broker to come back, and passes that on. By it Faust's thread
-            # would end at once, and who stops it would wait for a minute.
-            await self._ensure_consumer()._client.close()
+        for close in (super().on_thread_stop, self.disconnect):
+            try:
+                await close()
+            except (Exception, asyncio.CancelledError) as error:
+                if task is not None and task.cancelling():
+                    raise
+                log.debug("the consumer did not stop cleanly", error=str(error) or type(error).__name__)
+
+    async def disconnect(self) -> None:
+        """Close all connections."""
+        await self._ensure_consumer()._client.close()
 
     async def place(self, wanted: Mapping[TP, int]) -> dict[TP, Position]:
         """Seek to the ``wanted`` offsets, or to the log's beginning where that is later."""

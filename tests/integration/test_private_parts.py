@@ -213,7 +213,7 @@ def test_a_stopped_thread_stops_its_consumer_unless_it_was_closed_from_outside()
 
 
 def test_fetches_that_are_cancelled_while_they_wait_end_who_closes_them() -> None:
-    """Hence our ``on_thread_stop()``, which closes what comes after them."""
+    """Hence our ``on_thread_stop()``, which takes that for an end, and closes what comes after them."""
     holds(fetcher.Fetcher.close, "x.cancel()\n            await x")
     holds(AIOKafkaConsumer.stop, "await self._fetcher.close()\n        await self._client.close()")
 
