@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.record.default_records import DefaultRecordBatch
 from faust.transport import by_url, consumer
 from faust.transport.drivers import aiokafka as stock
@@ -32,6 +33,8 @@ HELD = {
     "_client": "test_assigning_waits_for_metadata_it_can_ask_for",
     "_coordinator": "test_assigning_waits_for_metadata_it_can_ask_for",
     "_perform_assignment": "test_assigning_waits_for_metadata_it_can_ask_for",
+    "_performed_join_prepare": "test_a_commit_can_be_sent_beside_the_coordinator",
+    "_send_req": "test_a_commit_can_be_sent_beside_the_coordinator",
     "_fetcher": "test_the_consumer_takes_the_fetch_settings_when_it_starts",
     "_fetch_max_bytes": "test_the_consumer_takes_the_fetch_settings_when_it_starts",
     "_fetch_max_wait_ms": "test_the_consumer_takes_the_fetch_settings_when_it_starts",
@@ -179,6 +182,28 @@ def test_assigning_waits_for_metadata_it_can_ask_for() -> None:
     same(ClusterMetadata.partitions_for_topic, {"topic"}, "ClusterMetadata.partitions_for_topic")
 
 
+def test_a_commit_can_be_sent_beside_the_coordinator() -> None:
+    """And has to be; see streams.runtime.transport.ConsumerThread.commit_published."""
+    same(GroupCoordinator._send_req, {"request"}, "GroupCoordinator._send_req")
+    holds(GroupCoordinator._send_req, "if node_id is None:", "group=ConnectionGroup.COORDINATION", "return resp")
+    holds(
+        GroupCoordinator.ensure_active_group,
+        "await self._on_join_prepare(prev_assignment)\n            self._performed_join_prepare = True",
+        "success = await self._do_rejoin_group(subscription)\n        if success:\n"
+        "            self._performed_join_prepare = False",
+    )
+    holds(
+        GroupCoordinator._do_commit_offsets,
+        "self.group_id,\n            self.generation,\n            self.member_id,",
+        "(tp.partition, offset.offset, offset.metadata)",
+        "for topic, partitions in response.topics:",
+        "self.reset_generation()",
+    )
+    fields = ["consumer_group", "consumer_group_generation_id", "consumer_id", "retention_time", "topics"]
+    assert list(inspect.signature(OffsetCommitRequest.__init__).parameters)[1:] == fields
+    assert OffsetCommitRequest.DEFAULT_GENERATION_ID < 0
+
+
 def test_a_stopped_thread_stops_its_consumer_unless_it_was_closed_from_outside() -> None:
     """Hence our ``close()`` does nothing; see streams.runtime.transport.ConsumerThread.close."""
     holds(stock.AIOKafkaConsumerThread.on_thread_stop, "await self._consumer.stop()")
@@ -187,7 +212,13 @@ def test_a_stopped_thread_stops_its_consumer_unless_it_was_closed_from_outside()
     holds(faust.App._on_rebalance_when_stopped, "self.consumer.close()")
 
 
-@pytest.mark.parametrize("seam", ["on_start", "close", "call_thread", "__post_init__"])
+def test_fetches_that_are_cancelled_while_they_wait_end_who_closes_them() -> None:
+    """Hence our ``on_thread_stop()``, which takes that for an end, and closes what comes after them."""
+    holds(fetcher.Fetcher.close, "x.cancel()\n            await x")
+    holds(AIOKafkaConsumer.stop, "await self._fetcher.close()\n        await self._client.close()")
+
+
+@pytest.mark.parametrize("seam", ["on_start", "on_thread_stop", "close", "call_thread", "__post_init__"])
 def test_what_the_consumers_thread_overrides_is_there(seam: str) -> None:
     assert callable(getattr(stock.AIOKafkaConsumerThread, seam))
 
