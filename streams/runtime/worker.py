@@ -17,6 +17,7 @@ import structlog
 from streams.config import Config
 from streams.errors import DaybookError
 from streams.runtime.app import DaybookApp, create_app
+from streams.runtime.client_errors import broker_errors
 from streams.runtime.logs import configure_logging
 
 log = structlog.get_logger(__name__)
@@ -120,7 +121,8 @@ class _Running:
         try:
             await asyncio.wait([starting, asked_to_stop], return_when=asyncio.FIRST_COMPLETED)
             if starting.done() and not stop.is_set():
-                starting.result()
+                with broker_errors(self._config.kafka.bootstrap):
+                    starting.result()
                 await asyncio.wait([asked_to_stop, ended], return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 raise WorkerError(f"the worker cannot go on: {ended.result()}")

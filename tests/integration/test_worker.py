@@ -411,12 +411,24 @@ def test_a_worker_ends_in_time_though_something_in_it_does_not(
         worker.kill()
 
 
-def test_no_broker_is_a_one_line_error(tmp_path: Path) -> None:
-    code = RUN.replace("run_worker(", "from streams.errors import BrokerError\ntry:\n    run_worker(")
-    code += "except BrokerError as error:\n    print('ERROR', error)\n"
-    config = load_config(env={"DAYBOOK_BOOTSTRAP": f"127.0.0.1:{free_port()}"})
-    worker = Process(config, tmp_path / "log", ("-c", code))
-    assert worker.process.wait(40) == 0
+TELLS = RUN.replace("run_worker(", "from streams.errors import BrokerError\ntry:\n    run_worker(")
+TELLS += "except BrokerError as error:\n    print('ERROR', error)\n"
+
+
+def told_error(worker: Process) -> str:
+    assert worker.process.wait(40) == 0, worker.output
+    assert "Traceback" not in worker.output, worker.output
     (line,) = [line for line in worker.output.splitlines() if line.startswith("ERROR")]
-    assert "no Kafka broker answers there" in line
-    assert "Traceback" not in worker.output
+    return line
+
+
+def test_no_broker_is_a_one_line_error(tmp_path: Path) -> None:
+    config = load_config(env={"DAYBOOK_BOOTSTRAP": f"127.0.0.1:{free_port()}"})
+    assert "no Kafka broker answers there" in told_error(Process(config, tmp_path / "log", ("-c", TELLS)))
+
+
+def test_a_broker_that_goes_while_a_worker_starts_is_a_one_line_error(namespace: str, tmp_path: Path) -> None:
+    with EmbeddedBroker(tmp_path / "broker", free_port()) as broker:
+        config = config_on(broker, namespace, tmp_path / "daybook")
+        gone = f"import os\nfrom streams.runtime import app\napp.warm = lambda: os.kill({broker.pid}, 9)\n"
+        assert config.kafka.bootstrap in told_error(Process(config, tmp_path / "log", ("-c", gone + TELLS)))
