@@ -182,7 +182,7 @@ async def test_seeking_to_what_was_committed_leaves_the_other_partitions_alone(
 
 @pytest.fixture
 async def app(tmp_path: Path) -> AsyncIterator[Any]:
-    made = faust.App("contracts", broker="daybook://127.0.0.1:1", datadir=tmp_path, web_enabled=False)
+    made: Any = faust.App("contracts", broker="daybook://127.0.0.1:1", datadir=tmp_path, web_enabled=False)
     made.reader = Recorder({OURS.topic})
     made.flow_control.resume()
     yield made

@@ -208,7 +208,7 @@ async def test_a_slow_reader_holds_the_fetches_back(broker: BrokerProcess, topic
 
     recorder = Slow({topic})
     async with running(make_app(broker, f"{topic}-group", recorder)) as app:
-        (actor,) = app.agents["read"]._actors  # type: ignore[attr-defined]
+        (actor,) = app.agents["read"]._actors
         queue, thread = actor.stream.channel.queue, app.consumer._thread
         await recorder.until(lambda: len(recorder.positions) == PARTITIONS)
         full = asyncio.get_running_loop().time() + WITHIN

@@ -78,7 +78,7 @@ class Recorder:
 
 def make_app(
     broker: BrokerProcess, group: str, recorder: Recorder | None, scheme: str = "daybook", **settings: Any
-) -> faust.App:
+) -> Any:
     """An app whose agent feeds the recorder; without one, or with the scheme ``kafka``, a stock app."""
     ours: dict[str, Any] = {
         "datadir": Path(tempfile.gettempdir()) / "daybook-tests",
@@ -92,9 +92,9 @@ def make_app(
         "broker_heartbeat_interval": 1.0,
         "broker_commit_interval": 0.2,
     }
-    app = faust.App(group, broker=f"{scheme}://{broker.bootstrap}", **ours | settings)
+    app: Any = faust.App(group, broker=f"{scheme}://{broker.bootstrap}", **ours | settings)
     if recorder is not None:
-        app.reader = recorder  # type: ignore[attr-defined]
+        app.reader = recorder
 
         async def read(stream: Any) -> None:
             async for chunk in stream:
@@ -104,19 +104,19 @@ def make_app(
     return app
 
 
-def stock_app(broker: BrokerProcess, group: str, **settings: Any) -> faust.App:
+def stock_app(broker: BrokerProcess, group: str, **settings: Any) -> Any:
     """An app as Faust comes, in a group that forms quickly and commits only when it is asked to."""
     quick = {"broker_session_timeout": 1.0, "broker_heartbeat_interval": 0.3, "broker_commit_interval": 3600.0}
     return make_app(broker, group, None, "kafka", **quick | settings)
 
 
-def raw_topic(app: faust.App, name: str, **settings: Any) -> Any:
+def raw_topic(app: Any, name: str, **settings: Any) -> Any:
     """The channel of an agent that reads records one by one, as bytes."""
     return app.topic(name, value_type=bytes, value_serializer="raw", **settings)
 
 
 @asynccontextmanager
-async def running(app: faust.App) -> AsyncIterator[faust.App]:
+async def running(app: Any) -> AsyncIterator[Any]:
     app.finalize()
     await app.start()
     try:
