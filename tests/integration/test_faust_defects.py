@@ -276,11 +276,10 @@ async def test_faust_gives_no_transaction_to_a_partition_it_does_not_know() -> N
         async def send(self, *_: Any, transactional_id: str | None = None) -> None:
             sent.append(transactional_id)
 
-    manager = TransactionManager(
-        SimpleNamespace(app=SimpleNamespace()),
-        consumer=SimpleNamespace(key_partition=lambda *_: None),
-        producer=Producer(),  # type: ignore[arg-type]
-    )
+    transport: Any = SimpleNamespace(app=SimpleNamespace())
+    consumer: Any = SimpleNamespace(key_partition=lambda *_: None)
+    producer: Any = Producer()
+    manager = TransactionManager(transport, consumer=consumer, producer=producer)
     await manager.send("new", b"key", b"value", None, None, None, transactional_id="the one asked for")
     assert sent == [None]
 
