@@ -1,108 +1,109 @@
-"""A detector for any series of numbers: of unknown kind, sampled regularly or not.
-
-Several simple models, each of which misses what others see, rank every reading among those before it; their conformal
-p-values are averaged (:mod:`detectors.calibration.combine`), and -log10 of that over the last few readings. Why these,
-and what else was tried: docs/decisions/0010-general-detector.md.
-"""
+"""A detector for a series of which nothing is known."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from detectors.calibration.combine import combined, surprise
-from detectors.calibration.conformal import Calibration
-from detectors.calibration.onset import Onset
+from detectors.calibration.pace import Pace
+from detectors.calibration.ranks import Ranks
 from detectors.evaluation.candidate import Judged
-from detectors.models.daytime import Daytime
-from detectors.models.deviation import Deviation
-from detectors.models.jump import Jump
-from detectors.models.model import Expected, Expecting, Model
-from detectors.models.rarity import Rarity
+from detectors.models.level import Level
+from detectors.models.model import Reading
+from detectors.models.seasonal import DAY, WEEK, Seasonal
 from detectors.models.shape import Shape
-from detectors.models.shift import Shift, Spread
 
-REMEMBERED = 2_000
-"""Readings that a reading is ranked among."""
-WEIGHT = 0.25
-"""Of a reading's own surprise; the rest is what was before, so that it takes some moderate ones or one large."""
-TRIGGER, RECOVERY = 1.75, 0.8
-COOL_DOWN, LONGEST = 120, 120
-TOLD = 0.99
-"""The share of the trigger that the surprise of what has been told stays below."""
-_ERROR_WEIGHT = 0.01
+_SMOOTHING = 0.25
+_KNOWN = 50
+_QUARTERS_A_DAY = 96
+_HALVES_A_WEEK = 336
 
 
 class GeneralDetector:
-    """One setting for all series. ``step`` judges a reading, then learns it; memory is bounded by some 250 kB."""
+    """Tells what is unusual in any numeric series, regularly or irregularly sampled; one setting for all.
+
+    - Two :class:`~detectors.models.shape.Shape` models say how unlike the last 4 and 16 values are to what was before,
+      and the stronger :class:`~detectors.models.seasonal.Seasonal` one, of the day or the week, how far a value is from
+      what is usual at that time. It counts as much as the season explains.
+    - Each score becomes a p-value by its rank among that model's last 4,000. The p-values are merged by their geometric
+      mean, over models and, fading, over the last rows. (e times that is a p-value whatever the dependence: Vovk and
+      Wang, "Combining p-values via averaging", 2020.)
+    - :class:`~detectors.calibration.pace.Pace` makes alerts of it.
+
+    What the band shows is the expectation, of the season or of the level, that has been least off. It is not below zero
+    before a value was.
+    """
 
     def __init__(self) -> None:
-        self._recent, self._daytime = Deviation(300), Daytime()
-        self._models: tuple[Model, ...] = (
-            Jump(),
-            self._recent,
-            Deviation(1_500),
-            Shift(12, 400),
-            Shift(40, 800),
-            Spread(20, 500),
-            Spread(60, 800),
-            Shape(8, 1_500, 5),
-            Rarity(3_000, 10),
-            self._daytime,
-        )
-        self._calibrations = tuple(Calibration(REMEMBERED, trust=0.0, heaviest=0.0) for _ in self._models)
-        self._onset = Onset(TRIGGER, RECOVERY, COOL_DOWN, LONGEST)
+        self._shapes = [Shape(scale=1), Shape(scale=4)]
+        self._seasons = [Seasonal(DAY, _QUARTERS_A_DAY), Seasonal(WEEK, _HALVES_A_WEEK)]
+        self._level = Level()
+        self._ranks = [Ranks() for _ in (*self._shapes, *self._seasons)]
+        self._pace = Pace()
         self._surprise = 0.0
-        # How wrong either expectation was lately, of absolute errors.
-        self._errors = [0.0, 0.0]
+        self._weight = 0.0
+        self._negative = False
 
     def step(self, time: int, value: float) -> Judged:
-        """Judge a reading (epoch ms; NaN where there is none), then learn it."""
         value = float(value)
-        x = {"time": float(time), "span": math.nan, "value": value, "weight": 1.0}
-        expected = self._expect(x)
-        low, high = (math.nan, math.nan) if expected is None else (expected.low, expected.high)
-        if not math.isfinite(value):
-            return Judged(low, high, self._surprise, False)
-        p_values = []
-        for model, calibration in zip(self._models, self._calibrations, strict=True):
-            score = model.score_one(x)
-            p_values.append(calibration.p_value(score))
-            calibration.learn(score)
-            model.learn_one(x)
-        self._surprise += WEIGHT * (surprise(combined(p_values)) - self._surprise)
-        alert = self._onset.step(self._surprise)
-        # What has been told is no news: until something can be told again it stays below what would be.
-        news = self._surprise if alert or not self._onset.waits else min(self._surprise, TOLD * TRIGGER)
-        return Judged(low, high, news, alert)
+        x: Reading = {"time": float(time), "value": value}
+        low, high = self._band(x)
+        if value != value:
+            return Judged(low, high, 0.0, False)
+        self._negative = self._negative or value < 0.0
+        self._smooth(self._merged(x))
+        surprise, alert = self._pace.tell(self._surprise)
+        return Judged(low, high, surprise, alert)
 
-    def _expect(self, x: dict[str, float]) -> Expected | None:
-        """Of the last readings or of the time of the day, whichever was nearer lately."""
-        expectations: tuple[Expecting, ...] = (self._recent, self._daytime)
-        found = [one.expect(x) for one in expectations]
-        value = x["value"]
-        if math.isfinite(value):
-            for at, one in enumerate(found):
-                if one is not None:
-                    self._errors[at] += _ERROR_WEIGHT * (abs(value - one.middle) - self._errors[at])
-        recent, daytime = found
-        return daytime if daytime is not None and self._errors[1] < self._errors[0] else recent
+    def _band(self, x: Reading) -> tuple[float, float]:
+        expected, size = self._level.expect(x), self._level.size.mean
+        for season in self._seasons:
+            if season.size.seen >= _KNOWN and season.size.mean < size:
+                at_that_time = season.expect(x)
+                if at_that_time is not None:
+                    expected, size = at_that_time, season.size.mean
+        if expected is None:
+            return math.nan, math.nan
+        return (expected.low, expected.high) if self._negative else (max(0.0, expected.low), max(0.0, expected.high))
+
+    def _merged(self, x: Reading) -> float:
+        """-log10 of the geometric mean of all models' p-values; all learn the reading."""
+        strengths = [season.strength for season in self._seasons]
+        strongest = max(strengths)
+        weights = [1.0] * len(self._shapes) + [0.0] * len(self._seasons)
+        weights[len(self._shapes) + strengths.index(strongest)] = strongest
+        total = 0.0
+        for model, ranks, weight in zip((*self._shapes, *self._seasons), self._ranks, weights, strict=True):
+            score = model.score_one(x)
+            if weight > 0.0:
+                total += weight * ranks.surprise(score)
+            ranks.add(score)
+            model.learn_one(x)
+        self._level.learn_one(x)
+        return total / sum(weights)
+
+    def _smooth(self, surprise: float) -> None:
+        self._weight += _SMOOTHING * (1.0 - self._weight)
+        self._surprise += _SMOOTHING / self._weight * (surprise - self._surprise)
 
     def state(self) -> dict[str, Any]:
         """Everything learned, as plain values and arrays."""
         return {
-            "models": [model.state() for model in self._models],
-            "calibrations": [one.state() for one in self._calibrations],
-            "onset": self._onset.state(),
+            "models": [model.state() for model in (*self._shapes, *self._seasons, self._level)],
+            "ranks": [ranks.state() for ranks in self._ranks],
+            "pace": self._pace.state(),
             "surprise": self._surprise,
-            "errors": list(self._errors),
+            "weight": self._weight,
+            "negative": self._negative,
         }
 
     def load(self, state: dict[str, Any]) -> None:
         """Become what :meth:`state` told of."""
-        for model, kept in zip(self._models, state["models"], strict=True):
-            model.load(kept)
-        for calibration, kept in zip(self._calibrations, state["calibrations"], strict=True):
-            calibration.load(kept)
-        self._onset.load(state["onset"])
-        self._surprise, self._errors = state["surprise"], list(state["errors"])
+        for model, known in zip((*self._shapes, *self._seasons, self._level), state["models"], strict=True):
+            model.load(known)
+        for ranks, known in zip(self._ranks, state["ranks"], strict=True):
+            ranks.load(known)
+        self._pace.load(state["pace"])
+        self._surprise = float(state["surprise"])
+        self._weight = float(state["weight"])
+        self._negative = bool(state["negative"])

@@ -56,7 +56,7 @@ class Calibration:
             return 1.0
         rank = (higher + 0.5 * ties + 0.5) / (count + 1.0)
         own = self.trust / (1.0 + count / self.trust) if self.trust else 0.0  # fades as ranks become more
-        p = (count * rank + own * 10.0**-score) / (count + own)
+        p: float = (count * rank + own * 10.0**-score) / (count + own)
         if higher == 0 and score > self._threshold:
             p = min(p, self._share * self._tail.beyond(score - self._threshold))
         return min(max(p, LEAST), 1.0)

@@ -1,5 +1,5 @@
 """``python -m streams.cli``: the ``daybook`` command without an installed script."""
 
-from streams.cli.commands import main
+from streams.cli import main
 
 main()

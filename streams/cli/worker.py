@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import click
 
 from streams.cli.settings import Settings, configured, example
@@ -14,8 +11,6 @@ from streams.cli.settings import Settings, configured, example
 @configured
 def worker(settings: Settings) -> None:
     """Run a worker: events in, KPIs out. Start several to share the partitions."""
-    # Until the worker is there to stop, which takes some seconds, nothing has begun that must be ended well.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     config = settings.attach()
     from streams.runtime.worker import run_worker
 

@@ -63,7 +63,10 @@ class Reached(NamedTuple):
 
 
 class Drained(NamedTuple):
-    """Cells were taken out, deadlines came due, panes were sealed."""
+    """Cells were taken out, deadlines came due, panes were sealed; whether what was taken out the time before is known
+    to have been published."""
+
+    published: bool
 
 
 class Idle(NamedTuple):

@@ -32,6 +32,8 @@ from streams.kpis.watermark import BEGINNING, FAMILIES
 I64 = npt.NDArray[np.int64]
 
 
+SPARE_CELLS = 8192
+"""Cells more than twice what was kept the last time, before those that have been told for good are let go."""
 KIND_SHIFT = 57
 """Where an event's kind begins in its sort key; below it are bits of its digest."""
 
@@ -72,6 +74,8 @@ class Kernel:
         self._next_quieten = BEGINNING
         self._journalled = journalled
         self._stirred = False
+        self._doubtful = False
+        """Whether it is unknown if what was taken out last has been published."""
         self._entries: list[Entry] = []
         self._noted = 0
         self._journalled_to: Offsets = (0, 0, 0)
@@ -233,20 +237,22 @@ class Kernel:
     def drain(self) -> list[Partial]:
         """The cells that changed since the last call, one partial per KPI, and seal the panes no event can change.
 
-        Deadlines count once event time has reached them.
+        Deadlines count once event time has reached them. What was taken out the time before must have been published,
+        unless the kernel was made what it is by :meth:`load` or :meth:`tell_again` since then.
         """
+        published, self._doubtful = not self._doubtful, False
         if self._journalled:
-            self._entries.append(Drained())
-        rows = self._take_out()
+            self._entries.append(Drained(published))
+        rows = self._take_out(published)
         idle = len(self._intake.watermarks.idle) == len(FAMILIES)
         who = (self.partition, self.sequence, self.offsets)
         return tell(self.plan, self._dictionaries, rows, *who, self.began, self.watermark, idle)
 
-    def _take_out(self) -> I64:
+    def _take_out(self, published: bool) -> I64:
         self.sequence += 1
         self._stirred = False
         watermark = self.watermark
-        if self._cells.meta[USED] > 2 * self._kept_cells + 8192:
+        if published and self._cells.meta[USED] > 2 * self._kept_cells + SPARE_CELLS:
             self._cells = sealed(self._cells, self._let_go_below // self.plan.pane_ms)
             self._kept_cells = int(self._cells.meta[USED])
         if watermark is not None and watermark >= self._next_forget:
@@ -255,8 +261,9 @@ class Kernel:
         frontier = newest // self.plan.pane_ms
         self._cells = come_due(self._entities.rows, self.plan.program, self._cells, frontier)
         rows: I64 = take_changed(self._cells, frontier)
-        # What this drain seals is kept through the next: if this one is never published, it is told of again.
-        self._let_go_below = self._intake.sealed_below
+        # What was sealed when it was taken out and published has been told for good; all else is kept to be told again.
+        if published:
+            self._let_go_below = self._intake.sealed_below
         if watermark is not None:
             floor = watermark - self.plan.allowed_lateness_ms
             self._intake.sealed_below = max(self._intake.sealed_below, floor)
@@ -294,7 +301,7 @@ class Kernel:
             elif isinstance(entry, Idle):
                 self._intake.watermarks.load(entry.watermarks)
             else:
-                self._take_out()
+                self._take_out(entry.published)
         self._journalled_to = self.offsets
 
     def _replay_batch(self, batch: Batch) -> None:
@@ -322,6 +329,7 @@ class Kernel:
             "entities": self._entities.state(),
             "cells": dump(self._cells),
             "frontier": int(self._cells.meta[FRONTIER]),
+            "kept": self._kept_cells,
             "let_go": self._let_go_below,
             "forget": self._next_forget,
             "quieten": self._next_quieten,
@@ -330,7 +338,7 @@ class Kernel:
     def tell_again(self) -> None:
         """Have the next drain tell of every cell that is kept: what was drained last may never have been published."""
         self._cells = restore(dump(self._cells), np.int64(self._cells.meta[FRONTIER]))
-        self._stirred = True
+        self._stirred = self._doubtful = True
 
     def load(self, state: dict[str, Any]) -> None:
         """Become what :meth:`state` told of; the next drain tells of every cell that is kept."""
@@ -343,7 +351,7 @@ class Kernel:
         self._intake.load(state["intake"])
         self._entities.load(state["entities"])
         self._cells = restore(state["cells"], np.int64(state["frontier"]))
-        self._kept_cells = int(self._cells.meta[USED])
+        self._kept_cells = state["kept"]
         self._let_go_below, self._next_forget = state["let_go"], state["forget"]
         self._next_quieten = state["quieten"]
-        self._stirred = True
+        self._stirred = self._doubtful = True

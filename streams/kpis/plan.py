@@ -33,7 +33,7 @@ MOST_MOMENTS = 62
 MOST_MEASURES = 4096
 MOST_GROUPS = 64
 """What a cell's key has room for."""
-STATE_VERSION = 1
+STATE_VERSION = 2
 """Of the form and meaning of what a kernel keeps; another one makes every kept state unreadable."""
 
 _PROMISE = {None: 0, "kept": op.PROMISE_KEPT, "given": op.PROMISE_GIVEN, "broken": op.PROMISE_BROKEN}

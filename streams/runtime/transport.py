@@ -23,8 +23,9 @@ from typing import Any, NamedTuple, Protocol
 
 import faust
 import structlog
-from aiokafka.errors import KafkaError
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from aiokafka.errors import KafkaError, NoError, for_code
+from aiokafka.protocol.commit import OffsetCommitRequest
+from aiokafka.structs import TopicPartition
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage
@@ -52,6 +53,8 @@ a stall."""
 
 KNOWN_WITHIN = 4.0
 """Seconds that an assignment waits for metadata; within the group's rebalance timeout."""
+COMMITTED_WITHIN = 3.0
+"""Seconds for the broker to acknowledge a commit; whoever publishes waits for it."""
 
 
 class Position(NamedTuple):
@@ -129,6 +132,23 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         ended the process now and then (SIGSEGV).
         """
 
+    async def on_thread_stop(self) -> None:
+        # aiokafka cancels the fetches that wait for a broker to come back, and passes that on; uvloop fails on
+        # connections that were closed meanwhile. By either Faust's thread would end at once, and whoever stops it would
+        # wait for a minute.
+        task = asyncio.current_task()
+        for close in (super().on_thread_stop, self.disconnect):
+            try:
+                await close()
+            except (Exception, asyncio.CancelledError) as error:
+                if task is not None and task.cancelling():
+                    raise
+                log.debug("the consumer did not stop cleanly", error=str(error) or type(error).__name__)
+
+    async def disconnect(self) -> None:
+        """Close all connections."""
+        await self._ensure_consumer()._client.close()
+
     async def place(self, wanted: Mapping[TP, int]) -> dict[TP, Position]:
         """Seek to the ``wanted`` offsets, or to the log's beginning where that is later."""
         consumer = self._ensure_consumer()
@@ -149,16 +169,37 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         return await self._ensure_consumer().seek_to_committed(*partitions) if partitions else {}
 
     async def commit_published(self, offsets: Mapping[TP, int]) -> bool:
+        # Not consumer.commit(): it waits for a coordinator for as long as there is none, goes out while the group is
+        # being joined, and gives up the membership when it is refused. A hint must not do any of that.
         consumer = self._ensure_consumer()
+        coordinator = consumer._coordinator
         assigned = consumer.assignment()
-        ours = {TopicPartition(*tp): OffsetAndMetadata(n, "") for tp, n in offsets.items() if tp in assigned}
+        ours = {tp: offset for tp, offset in offsets.items() if tp in assigned}
+        if not ours:
+            return not offsets
+        # Kafka answers a connection in order: behind a request to join a commit is of a generation that is over.
+        if coordinator._performed_join_prepare or coordinator.generation < 0 or coordinator.coordinator_id is None:
+            return False
+        by_topic: dict[str, list[tuple[int, int, str]]] = {}
+        for tp, offset in ours.items():
+            by_topic.setdefault(tp.topic, []).append((tp.partition, offset, ""))
+        request = OffsetCommitRequest(
+            coordinator.group_id,
+            coordinator.generation,
+            coordinator.member_id,
+            OffsetCommitRequest.DEFAULT_RETENTION_TIME,
+            list(by_topic.items()),
+        )
         try:
-            if ours:
-                await consumer.commit(ours)
-        except KafkaError as error:
+            async with asyncio.timeout(COMMITTED_WITHIN):
+                response = await coordinator._send_req(request)
+        except (KafkaError, TimeoutError) as error:
             log.warning("offsets not committed", error=str(error) or type(error).__name__)
             return False
-        return len(ours) == len(offsets)
+        codes = {code for _, partitions in response.topics for _, code in partitions} - {NoError.errno}
+        if codes:
+            log.warning("offsets not committed", error=", ".join(sorted(for_code(code).__name__ for code in codes)))
+        return not codes and len(ours) == len(offsets)
 
 
 def _knowing(

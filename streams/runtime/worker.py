@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -24,6 +25,8 @@ STOPPED_WITHIN = 12.0
 """Seconds for a worker to stop: to leave its group and close what is open."""
 THREADS_END_WITHIN = 2.0
 """Seconds for what runs in threads, such as reading a state, to end after that."""
+LOOP_ANSWERS_WITHIN = 3.0
+"""Seconds by which the event loop may be late with all that."""
 COLLECT_EVERY = 50_000
 """Objects made between two garbage collections. A chunk's events hold no cycles: to walk them again and
 again, as Python's default would, took up to half of the worker's time."""
@@ -52,15 +55,18 @@ def run_worker(config: Config, ready_callback: Callable[[], None] | None = None)
     worker = _Running(config)
     try:
         runner.run(worker.run(ready_callback))
-    except DaybookError as error:
+    except BaseException as error:
         if not worker.stopped:
-            log.error("worker failed", error=str(error))
+            unforeseen = None if isinstance(error, DaybookError | KeyboardInterrupt) else error
+            log.error("worker failed", error=str(error) or type(error).__name__, exc_info=unforeseen)
             _leave(1)
         raise
-    finally:
+    else:
         if not worker.stopped:
             _leave(0)
+    finally:
         runner.close()
+        worker.patience.cancel()
 
 
 def _leave(status: int) -> None:
@@ -69,12 +75,19 @@ def _leave(status: int) -> None:
     os._exit(status)
 
 
+def _lose_patience(status: int) -> None:
+    log.warning("the event loop does not answer, the worker is left")
+    _leave(status)
+
+
 class _Running:
-    """A worker from start to end; ``stopped`` is whether nothing of it is left."""
+    """A worker from start to end. ``stopped`` is whether nothing of it is left; ``patience`` ends the process where
+    nothing else does."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self.stopped = True
+        self.patience = threading.Timer(0.0, _lose_patience)
 
     async def run(self, ready_callback: Callable[[], None] | None) -> None:
         loop = asyncio.get_running_loop()
@@ -99,17 +112,21 @@ class _Running:
 
         app.on_startup_finished = started
         starting = asyncio.ensure_future(app.start())
+        starting.add_done_callback(
+            lambda task: task.cancelled() or task.exception()
+        )  # of no interest when asked to stop
         asked_to_stop = asyncio.ensure_future(stop.wait())
         ended = asyncio.ensure_future(_crash_of(app))
         try:
             await asyncio.wait([starting, asked_to_stop], return_when=asyncio.FIRST_COMPLETED)
-            if starting.done():
+            if starting.done() and not stop.is_set():
                 starting.result()
                 await asyncio.wait([asked_to_stop, ended], return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 raise WorkerError(f"the worker cannot go on: {ended.result()}")
             log.info("worker stopping")
         finally:
+            self._be_patient(0 if stop.is_set() else 1)
             for task in (starting, asked_to_stop, ended):
                 task.cancel()
             # Not wait_for(): Faust goes on stopping when it is cancelled, and would be waited for.
@@ -120,14 +137,23 @@ class _Running:
                 log.warning("worker did not stop in time, it is left")
         log.info("worker stopped")
 
+    def _be_patient(self, status: int) -> None:
+        """Whatever keeps the event loop from going on, as waiting for a thread does, the process ends."""
+        within = STOPPED_WITHIN + THREADS_END_WITHIN + LOOP_ANSWERS_WITHIN
+        self.patience = threading.Timer(within, _lose_patience, [status])
+        self.patience.daemon = True
+        self.patience.start()
+
 
 async def _within(seconds: float, what: Coroutine[Any, Any, None]) -> bool:
-    """Whether it came to its end in time; its errors are raised."""
+    """Whether it came to its end in time, and not by an error."""
     task = asyncio.ensure_future(what)
     done, _ = await asyncio.wait([task], timeout=seconds)
-    for one in done:
-        one.result()
-    return bool(done)
+    if not done or task.cancelled():
+        return False
+    if (error := task.exception()) is not None:
+        log.warning("worker did not stop cleanly", error=str(error) or type(error).__name__)
+    return error is None
 
 
 async def _crash_of(app: DaybookApp) -> str:

@@ -88,6 +88,53 @@ async def test_committed_offsets_are_a_hint_for_others(broker: BrokerProcess, to
     assert "7" in str(offsets)
 
 
+async def test_a_commit_during_a_rebalance_costs_nobody_the_membership(apache_broker: ApacheKafka) -> None:
+    # Apache Kafka answers a connection in order: a commit behind a request to join waits with it for all members.
+    topic = f"test-{uuid.uuid4().hex[:12]}"
+    await asyncio.to_thread(create, apache_broker, topic)
+    group, tps = f"{topic}-group", {TP(topic, number) for number in range(PARTITIONS)}
+    first, second, third = recorders = [Recorder({topic}) for _ in range(3)]
+    hasty, late, new = [make_app(apache_broker, group, recorder) for recorder in recorders]
+
+    def shared(*among: Recorder) -> bool:
+        return all(one.mine for one in among) and sorted(tp for one in among for tp in one.mine) == sorted(tps)
+
+    def coordinator(app: Any) -> Any:
+        return app.consumer._thread._consumer._coordinator
+
+    def commit() -> Any:
+        return asyncio.ensure_future(hasty.consumer.commit_published(dict.fromkeys(first.mine, 1)))
+
+    async def joins(app: Any, so: bool) -> None:
+        deadline = asyncio.get_running_loop().time() + WITHIN
+        while coordinator(app)._performed_join_prepare is not so:
+            assert asyncio.get_running_loop().time() < deadline
+            await asyncio.sleep(0.01)  # aiokafka has no event for it
+
+    commits: list[Any] = []
+
+    async def meanwhile(*_: Any, **__: Any) -> None:
+        """The group waits for the late member; the hasty one has asked to join, waits for the answer, and commits."""
+        if not commits:
+            await joins(hasty, True)
+            commits.extend(commit() for _ in range(2))
+            await asyncio.wait(commits, timeout=0.2)
+
+    async with running(hasty), running(late):
+        await first.until(lambda: shared(first, second))
+        await joins(hasty, False)
+        before = [coordinator(app).member_id for app in (hasty, late)]
+        late.on_partitions_revoked.connect(meanwhile, weak=False)
+        async with running(new):
+            await third.until(lambda: shared(*recorders))
+            for app in (hasty, late, new):
+                await joins(app, False)
+            assert [coordinator(app).member_id for app in (hasty, late)] == before
+            assert commits
+            assert not any(await asyncio.gather(*commits)), "who joins has nothing to say"
+            assert await commit(), "and then goes on"
+
+
 async def test_a_log_that_ends_before_what_is_wanted_is_read_from_its_beginning(apache_broker: ApacheKafka) -> None:
     # The embedded broker answers with nothing; its topics and the state log go together.
     broker, topic = apache_broker, f"test-{uuid.uuid4().hex[:12]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from streams.config import Config, load_config
 from streams.events.codec import encode
 from streams.events.types import BusinessEvent
 from streams.kpis.values import KpiValue
+from streams.runtime.broker import EmbeddedBroker
 from streams.runtime.bulk import BulkProducer
 from streams.runtime.letters import read_letters
 from streams.runtime.offsets import offset_ranges
@@ -27,7 +29,7 @@ from streams.runtime.producer import send_heartbeats
 from streams.runtime.reader import consumer
 from streams.runtime.server import BrokerProcess
 from streams.runtime.topics import TopicNames, create_topics
-from tests.integration.conftest import free_port
+from tests.integration.conftest import config_on, free_port
 from tests.support.lives import lives
 from tests.support.oracle import Key
 from tests.support.oracle import told as not_empty
@@ -342,14 +344,17 @@ def test_a_worker_stops_cleanly_when_asked(start: Start, when: str) -> None:
     assert worker.process.returncode == 0
 
 
-@pytest.mark.parametrize("after", [0.4, 0.8, 1.6])
-def test_a_worker_ends_cleanly_while_it_is_still_being_imported(config: Config, tmp_path: Path, after: float) -> None:
-    worker = Process(config, tmp_path / "log", ["-m", "streams.cli", "worker"])
-    time.sleep(after)
-    worker.process.send_signal(signal.SIGTERM)
-    status = worker.process.wait(20)
-    assert status == 0 or (status == -signal.SIGTERM and not worker.output), worker.output
-    assert "Traceback" not in worker.output, worker.output
+@pytest.mark.parametrize("imported", ["click", "streams.config", "faust", "streams.runtime.worker"])
+def test_a_worker_ends_cleanly_while_it_is_still_being_imported(
+    embedded_broker: EmbeddedBroker, namespace: str, tmp_path: Path, imported: str
+) -> None:
+    config = config_on(embedded_broker, namespace, tmp_path / "daybook")
+    worker = Process(config, tmp_path / "log", ["-X", "importtime", "-m", "streams.cli", "worker"])
+    try:
+        worker.until(lambda: re.search(rf"\| +{re.escape(imported)}$", worker.output, re.MULTILINE) is not None)
+        worker.stop()
+    finally:
+        worker.kill()
 
 
 def test_a_worker_ends_in_time_though_the_broker_does_not_answer(start: Start, broker: BrokerProcess) -> None:
@@ -363,6 +368,47 @@ def test_a_worker_ends_in_time_though_the_broker_does_not_answer(start: Start, b
     finally:
         os.kill(pid, signal.SIGCONT)
     assert "Traceback" not in worker.output, worker.output
+
+
+def test_a_worker_ends_at_once_when_the_broker_is_gone(namespace: str, tmp_path: Path) -> None:
+    with EmbeddedBroker(tmp_path / "broker", free_port()) as broker:
+        config = config_on(broker, namespace, tmp_path / "daybook")
+        worker = Process(config, tmp_path / "log").ready()
+        try:
+            assert broker.pid is not None
+            os.kill(broker.pid, signal.SIGKILL)
+            worker.until(lambda: "Failed fetch messages" in worker.output)
+            worker.process.send_signal(signal.SIGTERM)
+            assert worker.process.wait(8) == 0, worker.output
+            assert "Traceback" not in worker.output, worker.output
+        finally:
+            worker.kill()
+
+
+ENDS_BADLY = """
+import threading
+from streams.runtime import worker
+from streams.runtime.app import DaybookApp
+worker.STOPPED_WITHIN = worker.THREADS_END_WITHIN = worker.LOOP_ANSWERS_WITHIN = 0.5
+
+async def hangs(app):
+    threading.Event().wait()
+
+async def fails(app):
+    raise RuntimeError("no reason")
+"""
+
+
+@pytest.mark.parametrize("how", ["hangs", "fails"])
+def test_a_worker_ends_in_time_though_something_in_it_does_not(
+    embedded_broker: EmbeddedBroker, namespace: str, tmp_path: Path, how: str
+) -> None:
+    code = f"{ENDS_BADLY}\nDaybookApp.on_stop = {how}\n{RUN}"
+    worker = Process(config_on(embedded_broker, namespace, tmp_path / "daybook"), tmp_path / "log", ("-c", code))
+    try:
+        worker.ready().stop()
+    finally:
+        worker.kill()
 
 
 def test_no_broker_is_a_one_line_error(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.calibration.combine import combined, surprise
 from detectors.calibration.conformal import LEAST, Calibration
 from detectors.calibration.contract import ABOVE, BELOW, WEEK_MS, Contract
 from detectors.calibration.onset import Onset
@@ -96,19 +95,6 @@ def test_scores_that_are_all_alike_surprise_nobody() -> None:
         calibration.learn(0.0)
     assert calibration.p_value(0.0) > 0.5
     assert calibration.p_value(6.0) < 1e-3
-
-
-@given(st.lists(st.floats(1e-12, 1.0), min_size=1, max_size=12))
-def test_together_models_are_as_strange_as_the_strangest_and_no_stranger(p_values: list[float]) -> None:
-    p = combined(p_values)
-    assert min(p_values) <= p * (1 + 1e-9)
-    assert p <= min(1.0, min(p_values) * len(p_values) ** 2) * (1 + 1e-9)
-    assert combined([1.0, *p_values]) >= p * (1 - 1e-9)
-
-
-def test_surprise_is_decades_of_probability() -> None:
-    assert surprise(1e-3) == pytest.approx(3.0)
-    assert surprise(1.0) == 0.0
 
 
 def weeks_of_noise(contract: Contract, weeks: int, series: int, honest: float, seed: int = 1) -> list[float]:

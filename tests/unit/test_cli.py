@@ -14,6 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from streams.cli import _command as command_of
 from streams.cli import cli
 from streams.cli.running import Run
 from streams.cli.settings import Settings
@@ -69,6 +70,21 @@ def test_help_is_fast_because_nothing_heavy_is_imported() -> None:
     )
     done = python("-c", script)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("worker", "worker"),
+        ("--namespace worker import orders.csv", "import"),
+        ("--namespace=shop --config there.yaml worker", "worker"),
+        ("--version", ""),
+        ("--config", ""),
+        ("", ""),
+    ],
+)
+def test_which_command_is_meant_is_known_before_anything_is_imported(words: str, meant: str) -> None:
+    assert command_of(words.split()) == meant
 
 
 def test_the_version_is_told() -> None:

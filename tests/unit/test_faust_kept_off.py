@@ -100,9 +100,10 @@ def test_every_agent_has_one_actor() -> None:
     assert given == [1] * len(agents)
 
 
-def test_offsets_are_committed_in_one_place() -> None:
-    where = [where.partition(":")[0] for where, call in calls(SHELL) if last_name(call.func) == "commit"]
-    assert where == ["streams.runtime.transport"]
+def test_offsets_are_committed_in_one_place_and_not_by_faust() -> None:
+    named = [(where.partition(":")[0], last_name(call.func)) for where, call in calls(SHELL)]
+    assert [one for one in named if one[1] in ("commit", "force_commit")] == []
+    assert [module for module, name in named if name == "OffsetCommitRequest"] == ["streams.runtime.transport"]
 
 
 async def test_a_worker_acknowledges_nothing_by_itself_and_keeps_no_tables() -> None:

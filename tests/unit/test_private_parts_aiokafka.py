@@ -15,7 +15,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, UnknownMemberIdError
+from aiokafka.errors import CommitFailedError, GroupCoordinatorNotAvailableError, KafkaConnectionError, KafkaError
+from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.structs import TopicPartition
 from faust.types import TP
@@ -39,6 +40,8 @@ USED = {
 USED_LATER: dict[str, tuple[Any, str]] = {
     "_coordinator": (AIOKafkaConsumer.start, "the group's; made when the consumer starts"),
     "_perform_assignment": (CoordinatorGroupRebalance._on_join_leader, "is made to wait for metadata"),
+    "_performed_join_prepare": (GroupCoordinator.ensure_active_group, "says that the group is being joined"),
+    "_send_req": (GroupCoordinator._do_commit_offsets, "sends a commit that costs nothing when it is refused"),
 }
 
 
@@ -147,6 +150,34 @@ def test_assigning_can_be_made_to_wait_for_metadata() -> None:
     same(ClusterMetadata.partitions_for_topic, "topic")
 
 
+def test_a_commit_can_be_sent_beside_the_coordinator() -> None:
+    # And has to be; see streams.runtime.transport.ConsumerThread.commit_published.
+    same(GroupCoordinator._send_req, "request")
+    holds(GroupCoordinator._send_req, "if node_id is None:", "group=ConnectionGroup.COORDINATION", "return resp")
+    holds(
+        GroupCoordinator.ensure_active_group,
+        "await self._on_join_prepare(prev_assignment)\n            self._performed_join_prepare = True",
+        "success = await self._do_rejoin_group(subscription)\n        if success:\n"
+        "            self._performed_join_prepare = False",
+    )
+    holds(
+        GroupCoordinator._do_commit_offsets,
+        "self.group_id,\n            self.generation,\n            self.member_id,",
+        "(tp.partition, offset.offset, offset.metadata)",
+        "for topic, partitions in response.topics:",
+        "self.reset_generation()",
+    )
+    fields = ["consumer_group", "consumer_group_generation_id", "consumer_id", "retention_time", "topics"]
+    assert list(inspect.signature(OffsetCommitRequest.__init__).parameters)[1:] == fields
+    assert OffsetCommitRequest.DEFAULT_GENERATION_ID < 0
+
+
+def test_fetches_that_are_cancelled_while_they_wait_end_who_closes_them() -> None:
+    # Hence our on_thread_stop(), which takes that for an end, and closes what comes after them.
+    holds(fetcher.Fetcher.close, "x.cancel()\n            await x")
+    holds(AIOKafkaConsumer.stop, "await self._fetcher.close()\n        await self._client.close()")
+
+
 def test_a_consumer_that_was_closed_is_not_stopped() -> None:
     # Hence our close() does nothing; see streams.runtime.transport.ConsumerThread.close.
     holds(AIOKafkaConsumer.stop, "if self._closed:")
@@ -158,8 +189,8 @@ def test_committed_offsets_are_asked_for_by_partition() -> None:
     holds(AIOKafkaConsumer.seek_to_committed, "if not partitions", "self._subscription.assigned_partitions()")
 
 
-@pytest.mark.parametrize("error", [IllegalStateError, CommitFailedError, UnknownMemberIdError])
-def test_what_a_commit_raises_when_the_group_has_moved_on_is_of_one_kind(error: type[Exception]) -> None:
+@pytest.mark.parametrize("error", [CommitFailedError, GroupCoordinatorNotAvailableError, KafkaConnectionError])
+def test_what_sending_a_commit_raises_is_of_one_kind(error: type[Exception]) -> None:
     # commit_published() takes these for harmless, and nothing else.
     assert issubclass(error, KafkaError)
 

@@ -37,8 +37,10 @@ IMPORTED = {
     "aiokafka.consumer.fetcher.FetchResult",
     "aiokafka.errors.CorruptRecordException",
     "aiokafka.errors.KafkaError",
+    "aiokafka.errors.NoError",
     "aiokafka.errors.UnknownTopicOrPartitionError",
-    "aiokafka.structs.OffsetAndMetadata",
+    "aiokafka.errors.for_code",
+    "aiokafka.protocol.commit.OffsetCommitRequest",
     "aiokafka.structs.TopicPartition",
     "faust",
     "faust.app.base.BootStrategy",
@@ -75,7 +77,7 @@ def test_what_is_overridden_is_called_with_what_ours_take() -> None:
     same(faust.Schema.loads_value, "app", "message")
     holds(stock.AIOKafkaConsumerThread._create_consumer, "self._create_worker_consumer(transport)")
     holds(stock.AIOKafkaConsumerThread.on_start, "self._consumer = self._create_consumer(", "_consumer.start()")
-    for name in ("__post_init__", "call_thread", "close", "on_start"):
+    for name in ("__post_init__", "call_thread", "close", "on_start", "on_thread_stop"):
         assert callable(getattr(stock.AIOKafkaConsumerThread, name))
 
 
