@@ -1,7 +1,7 @@
 """Chunks: what one fetch brought of one partition, taken from aiokafka's buffers in one go.
 
 Below aiokafka's ``ConsumerRecord`` on purpose: making one of each record takes four times what this does. The
-private parts used are held by tests/integration/test_private_parts.py.
+private parts used are held by tests/unit/test_private_parts_*.py.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ Offsets of chunked topics are not Faust's business: nothing is acknowledged mess
 says where to read on when partitions are assigned, and commits what it has published itself
 (:meth:`Consumer.commit_published`).
 
-The private parts of faust-streaming and aiokafka used here are held by tests/integration/test_private_parts.py;
+The private parts of faust-streaming and aiokafka used here are held by tests/unit/test_private_parts_*.py;
 the reasons are in docs/decisions/0002-chunk-transport.md.
 """
 

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-import faust
 import pytest
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
@@ -19,139 +14,14 @@ from kafka import KafkaAdminClient
 from streams.runtime.chunks import Chunk
 from streams.runtime.kafka import ApacheKafka
 from streams.runtime.server import BrokerProcess
-from streams.runtime.transport import (
-    FETCH_BYTES,
-    FETCH_WAIT_MS,
-    PARTITION_FETCH_BYTES,
-    QUEUED_CHUNKS,
-    Position,
-    chunk_topic,
-)
-
-PARTITIONS = 3
-WITHIN = 60.0
-
-
-class Recorder:
-    """Reads chunks as an agent does: in order, once, from where it was placed."""
-
-    def __init__(self, topics: set[str], keep: bool = True) -> None:
-        self.topics, self.keep = frozenset(topics), keep
-        self.mine: set[TP] = set()
-        self.positions: dict[TP, Position] = {}
-        self.next: dict[TP, int] = {}
-        self.read: dict[TP, list[bytes | None]] = {}
-        self.chunks: list[Chunk] = []
-        self.assignments: list[set[TP]] = []
-        self.changed = asyncio.Event()
-
-    def assigned(self, tps: set[TP]) -> None:
-        self.mine = tps
-        self.assignments.append(tps)
-        for tp in list(self.next):
-            if tp not in tps or not self.keep:
-                del self.next[tp], self.read[tp]
-        self.changed.set()
-
-    def wanted(self, tp: TP) -> int:
-        return self.next.get(tp, 0)
-
-    def placed(self, positions: Mapping[TP, Position]) -> None:
-        self.positions |= positions
-        for tp, position in positions.items():
-            assert position.offset <= self.next.get(tp, position.offset)
-            self.next.setdefault(tp, position.offset)
-            self.read.setdefault(tp, [])
-        self.changed.set()
-
-    async def take(self, chunk: Chunk) -> None:
-        if chunk.tp not in self.mine or self.positions[chunk.tp].epoch != chunk.epoch:
-            return
-        self.chunks.append(chunk)
-        at = self.next[chunk.tp]
-        assert chunk.start <= at, "a chunk is missing"
-        assert chunk.offsets.tolist() == list(range(chunk.start, chunk.end))
-        self.read[chunk.tp] += chunk.values[at - chunk.start :]
-        self.next[chunk.tp] = max(at, chunk.end)
-        self.changed.set()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(WITHIN):
-            while not condition():
-                self.changed.clear()
-                await self.changed.wait()
-
-    @property
-    def count(self) -> int:
-        return sum(map(len, self.read.values()))
-
-
-def make_app(broker: BrokerProcess, group: str, recorder: Recorder | None, scheme: str = "daybook") -> faust.App:
-    app = faust.App(
-        group,
-        broker=f"{scheme}://{broker.bootstrap}",
-        datadir=Path(tempfile.gettempdir()) / "daybook-tests",
-        web_enabled=False,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        autodiscover=False,
-        stream_wait_empty=False,
-        broker_rebalance_timeout=6.0,
-        broker_session_timeout=6.0,
-        broker_heartbeat_interval=1.0,
-        broker_commit_interval=0.2,
-    )
-    if recorder is not None:
-        app.reader = recorder  # type: ignore[attr-defined]
-
-        async def read(stream: Any) -> None:
-            async for chunk in stream:
-                await recorder.take(chunk)
-
-        app.agent(chunk_topic(app, recorder.topics), name="read")(read)
-    return app
-
-
-@asynccontextmanager
-async def running(app: faust.App) -> AsyncIterator[faust.App]:
-    app.finalize()
-    await app.start()
-    try:
-        yield app
-    finally:
-        await app.stop()
+from streams.runtime.transport import FETCH_BYTES, FETCH_WAIT_MS, PARTITION_FETCH_BYTES, QUEUED_CHUNKS
+from tests.support.faust_apps import PARTITIONS, WITHIN, Recorder, create, make_app, running, send
 
 
 @pytest.fixture
 def topic(broker: BrokerProcess, namespace: str) -> str:
     create(broker, namespace)
     return namespace
-
-
-def create(broker: BrokerProcess, *names: str) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
-    try:
-        settings = {"max.message.bytes": str(12 << 20)}
-        admin.create_topics(
-            {n: {"num_partitions": PARTITIONS, "replication_factor": 1, "configs": settings} for n in names}
-        )
-        admin.wait_for_topics(list(names))
-    finally:
-        admin.close()
-
-
-async def send(broker: BrokerProcess, topic: str, first: int, count: int, **settings: Any) -> None:
-    """Records ``first`` … spread over the partitions in turn."""
-    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, linger_ms=5, **settings)
-    await producer.start()
-    try:
-        for number in range(first, first + count):
-            await producer.send(
-                topic, b"%d" % number, key=b"k%d" % number, partition=number % PARTITIONS, headers=[("h", b"x")]
-            )
-        await producer.flush()
-    finally:
-        await producer.stop()
 
 
 def expected(topic: str, count: int) -> dict[TP, list[bytes | None]]:
@@ -229,19 +99,19 @@ async def test_a_commit_during_a_rebalance_costs_nobody_the_membership(apache_br
     def shared(*among: Recorder) -> bool:
         return all(one.mine for one in among) and sorted(tp for one in among for tp in one.mine) == sorted(tps)
 
-    def coordinator(app: faust.App) -> Any:
-        return app.consumer._thread._consumer._coordinator  # type: ignore[attr-defined]
+    def coordinator(app: Any) -> Any:
+        return app.consumer._thread._consumer._coordinator
 
-    def commit() -> asyncio.Future[bool]:
-        return asyncio.ensure_future(hasty.consumer.commit_published(dict.fromkeys(first.mine, 1)))  # type: ignore[attr-defined]
+    def commit() -> Any:
+        return asyncio.ensure_future(hasty.consumer.commit_published(dict.fromkeys(first.mine, 1)))
 
-    async def joins(app: faust.App, so: bool) -> None:
+    async def joins(app: Any, so: bool) -> None:
         deadline = asyncio.get_running_loop().time() + WITHIN
         while coordinator(app)._performed_join_prepare is not so:
             assert asyncio.get_running_loop().time() < deadline
             await asyncio.sleep(0.01)  # aiokafka has no event for it
 
-    commits: list[asyncio.Future[bool]] = []
+    commits: list[Any] = []
 
     async def meanwhile(*_: Any, **__: Any) -> None:
         """The group waits for the late member; the hasty one has asked to join, waits for the answer, and commits."""
@@ -385,7 +255,7 @@ async def test_a_slow_reader_holds_the_fetches_back(broker: BrokerProcess, topic
 
     recorder = Slow({topic})
     async with running(make_app(broker, f"{topic}-group", recorder)) as app:
-        (actor,) = app.agents["read"]._actors  # type: ignore[attr-defined]
+        (actor,) = app.agents["read"]._actors
         queue, thread = actor.stream.channel.queue, app.consumer._thread
         await recorder.until(lambda: len(recorder.positions) == PARTITIONS)
         full = asyncio.get_running_loop().time() + WITHIN
