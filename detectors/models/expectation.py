@@ -80,7 +80,7 @@ class Expectation:
         self._pulls = tuple(1.0 / (spread * spread) for spread in spreads)
         self._level_pull = 1.0 / (level_spread * level_spread)
         self._memory, self._level_memory = memory * DAY, max(level_memory * DAY, _LEVEL_READINGS * grain)
-        self._weekend = frozenset(weekend)
+        self._hours = [self._both_hours(place, weekend) for place in range(self._bins)]
         self._template: Profile | None = None
         if template is not None:
             self._template = np.array(template, float)
@@ -94,6 +94,8 @@ class Expectation:
         self._first = self._last = 0.0
         self._seen = self._predicted = 0.0
         self.readings = 0
+        self._asked: tuple[float, float, float, float] | None = None
+        self._answer: Rate | None = None
 
     def at(self, time: float, span: float, unit: float, over: float) -> Rate | None:
         """What is usual in a span of ``span`` ms from ``time`` (epoch ms); None as long as nothing was learned.
@@ -104,6 +106,13 @@ class Expectation:
         """
         if not self.readings:
             return None
+        # A reading is asked for several times before the next is learned.
+        asked = (time, span, unit, over)
+        if asked != self._asked:
+            self._asked, self._answer = asked, self._rate(time, span, unit, over)
+        return self._answer
+
+    def _rate(self, time: float, span: float, unit: float, over: float) -> Rate:
         base, variance, borrowed = self._profile_at(self._bin(time, span), self._growth(time), unit, over)
         fade = exp(-max(0.0, time - self._last) / self._level_memory)
         seen, predicted = self._seen * fade, self._predicted * fade
@@ -139,7 +148,7 @@ class Expectation:
         else:
             shaped = exposure
             shaped_amount = amount - exposure * (0.0 if self._template is None else float(self._template[place]))
-        for at in (place, self._hour(place), -1):
+        for at in (place, self._hours[place][0], -1):
             self._amounts[at] += growth * shaped_amount
             self._exposures[at] += growth * shaped
         if usual is not None:
@@ -152,15 +161,17 @@ class Expectation:
             self._predicted = self._predicted * fade + predicted
         self._last = time
         self.readings += 1
+        self._asked = None
 
     def adopt(self) -> None:
         """There is a new level: what was seen before counts for little, so that it is known within hours."""
         self._seen *= _NEW_LEVEL
         self._predicted *= _NEW_LEVEL
         self._first = min(self._first, self._last - self._level_memory)
+        self._asked = None
 
     def whole(self, few: float) -> float:
-        """The rate of the whole week without level and template, with ``few`` units of exposure at a rate of one half."""
+        """The rate of the whole week without level and template, beside ``few`` units of exposure at a rate of 1/2."""
         growth = self._growth(self._last)
         return (self._amounts[-1] + growth * few * 0.5) / (self._exposures[-1] + growth * few)
 
@@ -175,9 +186,9 @@ class Expectation:
 
     def _profile_at(self, place: int, growth: float, unit: float, over: float) -> tuple[float, float, float]:
         """The rate in a bin without the present level, the variance of its estimate, the share borrowed."""
-        amounts, exposures, of_day = self._amounts, self._exposures, self._of_day
+        amounts, exposures, multiply = self._amounts, self._exposures, self._multiply
         pull_day, pull_kind, pull = self._pulls
-        if self._multiply:
+        if multiply:
             # Half an event has always been seen: nothing is impossible for having not been seen yet.
             rate = (amounts[-1] + growth * 0.5 * unit) / exposures[-1] if exposures[-1] > 0.0 else unit
             noise = growth * (unit / rate + over)
@@ -187,8 +198,7 @@ class Expectation:
             noise = growth * unit
             scale = noise / over
         variance = noise / exposures[-1] if exposures[-1] > 0.0 else 1.0
-        hour = self._hour(place)
-        other = hour + of_day if hour < self._bins + of_day else hour - of_day
+        hour, other = self._hours[place]
         pairs = (
             (amounts[hour] + amounts[other], exposures[hour] + exposures[other], pull_day),
             (amounts[hour], exposures[hour], pull_kind),
@@ -196,29 +206,27 @@ class Expectation:
         )
         share = 1.0
         for amount, exposure, strength in pairs:
-            if self._multiply:
-                noise = growth * (unit / max(rate, 1e-12 * unit) + over)
-                scale = noise
+            if multiply:
+                scale = noise = growth * (unit / max(rate, 1e-12 * unit) + over)
             pseudo = scale * strength
             total = exposure + pseudo
             share = pseudo / total
-            before = rate
-            rate = (amount + pseudo * rate) / total
-            if self._multiply and rate > 0.0:
-                variance *= (before / rate) ** 2
-            variance = noise / total + share * share * variance
+            before, rate = rate, (amount + pseudo * rate) / total
+            parent = share * (before / rate if multiply and rate > 0.0 else 1.0)
+            variance = noise / total + parent * parent * variance
         if self._template is not None:
             shape = float(self._template[place])
-            rate = rate * shape if self._multiply else rate + shape
+            rate = rate * shape if multiply else rate + shape
         return rate, variance, share
 
     def _bin(self, time: float, span: float) -> int:
         return hour_of_week(int(time + 0.5 * min(span, 2 * DAY)), self._zone) // self._width
 
-    def _hour(self, place: int) -> int:
-        """Where the sums of an hour of working days, or of weekends, are."""
+    def _both_hours(self, place: int, weekend: tuple[int, ...]) -> tuple[int, int]:
+        """Where the sums of an hour are, of working days or weekends as the day is, and of the others."""
         day, hour = divmod(place, self._of_day)
-        return self._bins + hour + (self._of_day if day in self._weekend else 0)
+        working, free = self._bins + hour, self._bins + self._of_day + hour
+        return (free, working) if day in weekend else (working, free)
 
     def _growth(self, time: float) -> float:
         return exp(min(500.0, max(0.0, time - self._since) / self._memory))
@@ -243,4 +251,5 @@ class Expectation:
         self._exposures = array("d", np.asarray(state["exposures"], float).tolist())
         self._since, self._first, self._last, self._seen, self._predicted = map(float, state["level"])
         self.readings = int(state["readings"])
+        self._asked = None
         self._template = None if state["template"] is None else np.array(state["template"], float)

@@ -54,8 +54,8 @@ class Levels(Expecting):
             template,
             relative=True,
             spreads=(0.15, 0.10, 0.08),
-            between=0.10,
-            within=0.05,
+            between=0.05,
+            within=0.02,
             level_spread=0.3,
             level_memory=14.0,
         )

@@ -13,11 +13,12 @@ from detectors.models.expectation import Expectation, Profile, Rate
 from detectors.models.model import Expected, Expecting, Reading
 from detectors.models.reading import lift_of, value_of, weight_of
 from detectors.models.robust import Guard
-from detectors.models.tails import gamma_band, gamma_or_zero, no_event, surprise
+from detectors.models.tails import gamma_band, gamma_or_zero, no_event, surprise, two_sided
 
 _MEMORY = 40.0 * DAY
 _VARIATION = 1.0
 _PRIOR = 5.0
+_LEAST = 1e-9
 
 
 class Usual(NamedTuple):
@@ -66,7 +67,7 @@ class Sums(Expecting):
         """The mean of one amount, and a: the variance that each unit of the sum's mean brings by chance."""
         if self._number <= 0.0 or self._sum <= 0.0:
             return 1.0, 1.0 + _VARIATION
-        mean = self._sum / self._number
+        mean = max(self._sum / self._number, _LEAST)
         variance = (self._squares + _PRIOR * _VARIATION * mean * mean) / (self._readings + _PRIOR)
         return mean, mean + variance / mean
 
@@ -89,6 +90,9 @@ class Sums(Expecting):
         value, usual = value_of(x), self.usual(x)
         if value is None or usual is None:
             return 0.0
+        if self._readings < FEW and value > 0.0:
+            # How large amounts are is not known yet, only how rarely there is one.
+            return surprise(two_sided(0.5 * (1.0 - usual.zero)))
         return surprise(gamma_or_zero(value, usual.mean, usual.variance, usual.zero))
 
     def learn_one(self, x: Reading) -> None:
@@ -96,8 +100,9 @@ class Sums(Expecting):
         if value is None or x["span"] <= 0.0:
             return
         value, usual, time, span = max(value, 0.0), self.usual(x), x["time"], x["span"]
+        known = self._readings >= FEW
         self._learn_single(time, value, weight_of(x, 1.0))
-        if usual is not None:
+        if usual is not None and known:
             mean, off, unit = usual.mean, value - usual.mean, self._single()[1]
             sigma = sqrt(usual.variance)
             counted = self._guard.limit(off, sigma, span)

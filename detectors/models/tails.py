@@ -6,7 +6,7 @@ nearly uniform for low counts too: H. O. Lancaster, "Significance tests in discr
 
 from __future__ import annotations
 
-from math import exp, lgamma, log, log1p, log10, sqrt
+from math import exp, lgamma, log, log1p, log10
 
 from scipy.special import cython_special as special
 
@@ -122,11 +122,6 @@ def beta_band(n: float, share: float, correlation: float, part: float) -> tuple[
     strength = max(1.0 / effect - 1.0, 1e-6) if effect < 1.0 else 1e-6
     rest = 0.5 * (1.0 - part)
     a, b = share * strength, (1.0 - share) * strength
-    low, high = special.btdtri(a, b, rest), special.btdtri(a, b, 1.0 - rest)
+    low, high = special.betaincinv(a, b, rest), special.betaincinv(a, b, 1.0 - rest)
     step = 0.5 / n
     return max(0.0, low - step), min(1.0, high + step)
-
-
-def root(value: float) -> float:
-    """The square root, of nothing below 0."""
-    return sqrt(max(value, 0.0))
