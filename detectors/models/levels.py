@@ -81,15 +81,14 @@ class Levels(Expecting):
     def usual(self, x: Reading) -> tuple[Usual | None, Usual | None]:
         """What is expected of its place, and of its change, on the scale of roots."""
         time, span, before = x["time"], x["span"], self._step(x)
-        place = self._place.at(time, span, 1.0, self._finest(time, span))
+        place = self._place.at(time, span, 1.0, self._finest())
         if place is not None:
             place = place._replace(middle=place.middle * sqrt(lift_of(x)))
         return place, None if before is None else self._change.at(time, span, 1.0, 1.0 / before)
 
-    def _finest(self, time: float, span: float) -> float:
-        """Half of what one more makes."""
-        place = self._place.at(time, span, 1.0)
-        return 1.0 / max(place.middle, 2.0 * sqrt(_ANSCOMBE)) if place else 0.5
+    def _finest(self) -> float:
+        """Half of what one more makes, at the usual level."""
+        return 1.0 / max(sqrt(self._place.size), 2.0 * sqrt(_ANSCOMBE)) if self._place.readings else 0.5
 
     def profile(self) -> Profile:
         """The shape of the week of the place, on the scale of roots."""
@@ -116,7 +115,7 @@ class Levels(Expecting):
         time, span, y, before = x["time"], x["span"], _root(value), self._step(x)
         if before is not None:
             self._change.learn(time, span, y - before, 1.0, 1.0 / before)
-        self._place.learn(time, span, y / sqrt(lift_of(x)), 1.0, self._finest(time, span))
+        self._place.learn(time, span, y / sqrt(lift_of(x)), 1.0, self._finest())
         self._before = (time, y)
 
     def expect(self, x: Reading) -> Expected | None:

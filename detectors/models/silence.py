@@ -25,7 +25,7 @@ class Quiet(NamedTuple):
     p: float
 
     def odds(self) -> str:
-        """"1 in 600", to two digits."""
+        """ "1 in 600", to two digits."""
         return odds(self.p)
 
 
