@@ -18,7 +18,7 @@ from detectors.models.tails import gamma_band, gamma_or_zero, no_event, surprise
 _MEMORY = 40.0 * DAY
 _VARIATION = 1.0
 _PRIOR = 5.0
-_LEAST = 1e-9
+_LEAST = 1e-50
 
 
 class Usual(NamedTuple):

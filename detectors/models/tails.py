@@ -28,10 +28,12 @@ def two_sided(tail: float) -> float:
 def negative_binomial(k: float, mean: float, dispersion: float) -> float:
     """Two-sided mid-p of ``k`` events where ``mean`` (> 0) are expected, with variance mean + dispersion mean²."""
     size, odds = 1.0 / dispersion, dispersion * mean
-    own = 0.0
-    if k < _LARGE:
-        own = lgamma(k + size) - lgamma(size) - lgamma(k + 1.0) - size * log1p(odds)
-        own = exp(min(0.0, own + (k * (log(odds) - log1p(odds)) if k else 0.0)))
+    if k > _LARGE or mean > _LARGE:
+        # So many that only how their rate varies matters.
+        share = size * k / mean
+        return two_sided(special.gammaincc(size, share) if k > mean else special.gammainc(size, share))
+    own = lgamma(k + size) - lgamma(size) - lgamma(k + 1.0) - size * log1p(odds)
+    own = exp(min(0.0, own + (k * (log(odds) - log1p(odds)) if k else 0.0)))
     if k > mean:
         return two_sided(special.betainc(k + 1.0, size, odds / (1.0 + odds)) + 0.5 * own)
     return two_sided(special.betainc(size, k + 1.0, 1.0 / (1.0 + odds)) - 0.5 * own)
@@ -46,38 +48,47 @@ def beta_binomial(k: float, n: float, share: float, correlation: float) -> float
     """Two-sided mid-p of ``k`` of ``n`` where each is expected with probability ``share`` (> 0, < 1).
 
     ``correlation`` (> 0, < 1) is how alike those of one reading are: the variance is n share (1 - share)
-    (1 + (n - 1) correlation). Up to n = 60 exact, beyond by the binomial of the effective sample (E. L. Korn and
-    B. I. Graubard, "Confidence intervals for proportions with small expected number of positive counts", 1998).
+    (1 + (n - 1) correlation). Exact where the tail has few terms that matter; else between the two limits that are
+    known: the binomial of an effective sample, and the beta distribution (good to 0.3 in surprise for p > 0.0001).
     """
-    above = k > n * share
-    if above:
+    if k > n * share:
         k, share = n - k, 1.0 - share
     # Now the tail of interest is the lower one.
-    if n <= _MOST_TERMS:
-        tail = _lower_beta_binomial(k, n, share, correlation)
-    else:
+    strength = 1.0 / correlation - 1.0
+    a, b = share * strength, (1.0 - share) * strength
+    tail = _few_terms(k, n, a, b) if n < _LARGE else None
+    if tail is None:
         effect = 1.0 + (n - 1.0) * correlation
-        n, k = n / effect, k / effect
-        upper = special.betainc(k, n - k + 1.0, share) if k > 0.0 else 1.0
-        tail = 1.0 - 0.5 * upper
-        tail -= 0.5 * (special.betainc(k + 1.0, n - k, share) if n - k > 0.0 else 0.0)
-        if tail < 1e-6:
-            tail = special.betainc(n - k, k + 1.0, 1.0 - share) if n - k > 0.0 else 1.0
-            tail = 0.5 * tail + 0.5 * (special.betainc(n - k + 1.0, k, 1.0 - share) if k > 0.0 else 0.0)
+        chance = _binomial(k / effect, n / effect, share)
+        same = max(n / effect - 1.0, 1e-3)
+        varied = special.betainc(share * same, (1.0 - share) * same, k / n)
+        part = 1.0 / effect
+        tail = exp(part * log(max(chance, SMALLEST)) + (1.0 - part) * log(max(varied, SMALLEST)))
     return two_sided(tail)
 
 
-def _lower_beta_binomial(k: float, n: float, share: float, correlation: float) -> float:
-    strength = 1.0 / correlation - 1.0
-    a, b = share * strength, (1.0 - share) * strength
-    # P(0) = B(a, n + b) / B(a, b), then by the ratio of neighbours.
-    term = exp(min(0.0, lgamma(n + b) - lgamma(n + strength) + lgamma(strength) - lgamma(b)))
-    total, at = 0.0, 0.0
-    while at < k - 0.5:
+def _few_terms(k: float, n: float, a: float, b: float) -> float | None:
+    """The lower tail of a beta-binomial distribution by its terms from k down; None if too many matter."""
+    k = float(round(k))
+    own = lgamma(n + 1.0) - lgamma(k + 1.0) - lgamma(n - k + 1.0)
+    own += lgamma(k + a) + lgamma(n - k + b) - lgamma(n + a + b)
+    term = exp(min(0.0, own + lgamma(a + b) - lgamma(a) - lgamma(b)))
+    total = 0.5 * term
+    for _ in range(_MOST_TERMS):
+        if k <= 0.0 or term <= 1e-6 * total:
+            return total
+        term *= k * (b + n - k) / ((n - k + 1.0) * (a + k - 1.0))
         total += term
-        term *= (n - at) * (a + at) / ((at + 1.0) * (b + n - at - 1.0))
-        at += 1.0
-    return total + 0.5 * term
+        k -= 1.0
+    return total if k <= 0.0 else None
+
+
+def _binomial(k: float, n: float, share: float) -> float:
+    """The lower tail of k of n, mid-p; both need not be whole."""
+    if n - k <= 0.0:
+        return 1.0
+    below = special.betainc(n - k + 1.0, k, 1.0 - share) if k > 0.0 else 0.0
+    return 0.5 * (below + special.betainc(n - k, k + 1.0, 1.0 - share))
 
 
 def gamma_or_zero(value: float, mean: float, variance: float, zero: float) -> float:
