@@ -1,0 +1,116 @@
+"""What is known of a time: open or closed, a holiday, a promotion, maintenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from detectors.calendar.hours import Hours
+from detectors.calendar.occasions import Kind, Occasion
+from streams.errors import ConfigError
+
+_NOTHING: Mapping[str, str] = {}
+
+
+class Circumstances(NamedTuple):
+    """What is known of a span for a series. Each but ``open`` is the name of what is on, None if nothing is."""
+
+    open: bool = True
+    holiday: str | None = None
+    promotion: str | None = None
+    maintenance: str | None = None
+    outage: str | None = None
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What :class:`Lifts` has a factor for."""
+        found: list[Kind] = []
+        if self.holiday is not None:
+            found.append("holiday")
+        if self.promotion is not None:
+            found.append("promotion")
+        return tuple(found)
+
+    @property
+    def teaches(self) -> bool:
+        """Whether models may take for usual what is seen now: not while something is known to be broken."""
+        return self.maintenance is None and self.outage is None
+
+
+class BusinessCalendar:
+    """Opening hours, the public holidays of a country, and occasions.
+
+    Occasions come from calendar entries (:func:`occasion_of`) and from files (:func:`occasions_in`); one of the same id
+    replaces the earlier. On holidays a business is closed if it has ``hours`` and ``open_on_holidays`` is not set.
+    What is asked is a pure function of what was told.
+
+    Parameters: ``timezone`` (IANA); ``country`` (ISO 3166, DE) and ``subdivision`` (BY), of which public holidays are
+    known; none without. Raises :class:`ConfigError` for a country or subdivision that is not known.
+    """
+
+    def __init__(
+        self,
+        timezone: str,
+        hours: Hours | None = None,
+        country: str | None = None,
+        subdivision: str | None = None,
+        open_on_holidays: bool = False,
+    ) -> None:
+        self._zone = ZoneInfo(timezone)
+        self._hours = hours
+        self._open_on_holidays = open_on_holidays
+        self._country, self._subdivision = country, subdivision
+        self._occasions: dict[str, Occasion] = {}
+        if country is not None:
+            _public_holidays(country, subdivision, 2020)
+
+    def put(self, occasions: Iterable[Occasion]) -> None:
+        """Take occasions in."""
+        for occasion in occasions:
+            self._occasions[occasion.id] = occasion
+
+    def withdraw(self, occasion_id: str) -> None:
+        """Forget an occasion, if it is known."""
+        self._occasions.pop(occasion_id, None)
+
+    def forget(self, before: float) -> None:
+        """Forget occasions that ended before an instant (epoch ms)."""
+        self._occasions = {key: each for key, each in self._occasions.items() if each.end >= before}
+
+    def holiday(self, day: date) -> str | None:
+        """The name of the public holiday on a day."""
+        if self._country is None:
+            return None
+        return _public_holidays(self._country, self._subdivision, day.year).get(day)
+
+    def at(self, start: float, end: float, slice_: Mapping[str, str] = _NOTHING) -> Circumstances:
+        """What is known of a span (epoch ms) for a series sliced so: what is on for at least half of it, and whether it
+        is open in its middle."""
+        on: dict[Kind, str] = {}
+        for occasion in self._occasions.values():
+            if occasion.covers(start, end) and occasion.concerns(slice_):
+                on.setdefault(occasion.kind, occasion.title)
+        middle = 0.5 * (start + end)
+        holiday = on.get("holiday") or self.holiday(datetime.fromtimestamp(middle / 1000, self._zone).date())
+        is_open = True
+        if self._hours is not None:
+            opened = self._hours.opened_on(middle)
+            is_open = opened is not None
+            # After midnight it is the day before that counts.
+            if opened is not None and not self._open_on_holidays:
+                is_open = self.holiday(date.fromordinal(opened)) is None and "holiday" not in on
+        return Circumstances(is_open, holiday, on.get("promotion"), on.get("maintenance"), on.get("outage"))
+
+
+@lru_cache(maxsize=256)
+def _public_holidays(country: str, subdivision: str | None, year: int) -> Mapping[date, str]:
+    try:
+        found = holidays.country_holidays(country, subdiv=subdivision, years=year)
+    except NotImplementedError as error:
+        raise ConfigError(f"no public holidays are known: {error}") from None
+    return dict(found.items())
