@@ -150,9 +150,7 @@ def verdict(alert: Alert, known: Iterable[Known]) -> tuple[Verdict, list[Known]]
     right = [one for one in moved if one.nature != "planned"]
     if right:
         return "true", right
-    elsewhere = [
-        one for one in known if (window := one.consequences.get(series)) is not None and window.holds(time)
-    ]
+    elsewhere = [one for one in known if (window := one.consequences.get(series)) is not None and window.holds(time)]
     if any(one.nature != "planned" for one in elsewhere):
         return "consequence", []
     return ("planned" if moved or elsewhere else "false"), []
@@ -169,9 +167,7 @@ def episodes(alerts: Iterable[Alert]) -> list[Alert]:
     return found
 
 
-def score(
-    alerts: Sequence[Alert], known: Sequence[Known], watched: Iterable[str], since: int, until: int
-) -> Score:
+def score(alerts: Sequence[Alert], known: Sequence[Known], watched: Iterable[str], since: int, until: int) -> Score:
     """Of the alerts on grains that begin from ``since`` up to ``until``, epoch ms; ``watched`` are the series."""
     watched = set(watched)
     counted = [alert for alert in alerts if since <= alert.time < until]

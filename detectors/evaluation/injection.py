@@ -61,6 +61,7 @@ class Bounds(NamedTuple):
     count: bool = False
 
 
+ANY = Bounds()
 COUNT = Bounds(low=0.0, whole=True, count=True)
 RATIO = Bounds(low=0.0, high=1.0)
 DURATION = Bounds(low=0.0)
@@ -97,7 +98,7 @@ def place(
 
 
 def inject(
-    readings: Sequence[Reading], labels: Iterable[Label], period: int, bounds: Bounds = Bounds()
+    readings: Sequence[Reading], labels: Iterable[Label], period: int, bounds: Bounds = ANY
 ) -> list[dict[str, float]]:
     """The series with the faults in it; ``readings`` stay as they are, and so do rows without a value.
 
