@@ -1,0 +1,108 @@
+"""Watchers to compare with: one model for each series, none of which knows of the others.
+
+Both tell when a score is above a fixed threshold, chosen so that a shop of 300 orders a day without incidents is told
+of about one thing per KPI in four weeks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from river import anomaly
+
+from detectors.evaluation.watcher import Context, MakeWatcher, Seen
+from streams.kpis.values import KpiValue
+
+_WEEK_MS = 168 * 3_600_000
+_NORMALLY = 1.4826
+"""A standard deviation of normal values is so many times their median absolute deviation."""
+
+
+class Scores(Protocol):
+    """One series: how strange a value is, then learn it."""
+
+    def __call__(self, value: KpiValue) -> float: ...
+
+
+class EachAlone:
+    """A model for each series; what has no value is not spoken of."""
+
+    def __init__(self, make: Callable[[], Scores], threshold: float) -> None:
+        self._make = make
+        self._threshold = threshold
+        self._of: dict[str, Scores] = {}
+
+    def step(self, values: Sequence[KpiValue]) -> list[Seen]:
+        """Judge, then learn."""
+        seen = []
+        for value in values:
+            if value.value is None:
+                continue
+            name = value.series
+            scores = self._of.get(name)
+            if scores is None:
+                scores = self._of[name] = self._make()
+            score = scores(value)
+            seen.append(Seen(name, value.start, score, score >= self._threshold))
+        return seen
+
+
+class Gaussian:
+    """river's GaussianScorer of the last two weeks, as -log10 of its two-sided tail.
+
+    The scorer saturates at exactly 1 beyond eight standard deviations; what it raises where its rolling variance has
+    become negative is a score of 0.
+    """
+
+    def __init__(self, window: int = 336, grace: int = 48) -> None:
+        self._model: Any = anomaly.GaussianScorer(window_size=window, grace_period=grace)  # type: ignore[no-untyped-call]
+
+    def __call__(self, value: KpiValue) -> float:
+        try:
+            score = float(self._model.score_one(None, value.value))
+            self._model.learn_one(None, value.value)
+        except (ValueError, ZeroDivisionError):
+            return 0.0
+        return -math.log10(max(1.0 - score, 1e-17)) if math.isfinite(score) else 0.0
+
+
+class Seasonal:
+    """How far from the median of the same hour in the last weeks, in robust standard deviations of what that has been
+    off by lately. Without two weeks of history: 0."""
+
+    def __init__(self, weeks: int = 4, lately: int = 336) -> None:
+        self._weeks = weeks
+        self._values: dict[int, float] = {}
+        self._off: deque[float] = deque(maxlen=lately)
+        self._scale = math.inf
+        self._learned = 0
+
+    def __call__(self, value: KpiValue) -> float:
+        assert value.value is not None
+        before = [self._values.get(value.start - week * _WEEK_MS) for week in range(1, self._weeks + 1)]
+        known = sorted(one for one in before if one is not None)
+        self._values[value.start] = value.value
+        self._values.pop(value.start - (self._weeks + 1) * _WEEK_MS, None)
+        if not known:
+            return 0.0
+        off = value.value - (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2
+        score = abs(off) / self._scale
+        self._off.append(off)
+        self._learned += 1
+        if self._learned >= 168 and self._learned % 24 == 0:
+            held = np.abs(np.array(self._off))
+            # Of a series that mostly stays as it is, what it is usually off by says nothing of its jumps.
+            scale = max(_NORMALLY * float(np.median(held)), float(np.sqrt(np.mean(held**2))) / 2)
+            self._scale = scale or math.inf
+        return score
+
+
+WATCHERS: dict[str, MakeWatcher] = {
+    "river-gaussian": lambda context: EachAlone(Gaussian, 6.0),
+    "seasonal": lambda context: EachAlone(Seasonal, 8.0),
+}
+"""By name."""
