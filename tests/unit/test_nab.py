@@ -70,6 +70,24 @@ def test_the_first_rows_do_not_count() -> None:
     assert score_at([series(150, 300, 700)], 1.0) < 100.0
 
 
+def test_a_window_that_has_ended_within_the_first_rows_is_none() -> None:
+    early = [(20, 149), *WINDOWS]
+    assert score_at([series(300, 700, windows=early)], 1.0) == pytest.approx(100.0)
+    assert score_at([series(100, 300, windows=early)], 1.0) == score_at([series(300)], 1.0)
+    assert best_threshold([series(300, 700, windows=early)]) == (pytest.approx(100.0), 1.0)
+    assert score_at([series(windows=early[:1])], 1.0) == 0.0
+    # How far a detection is behind it counts all the same, as in the published scorer.
+    close = score_at([series(155, 300, 700, windows=early)], 1.0)
+    assert score_at([series(300, 700)], 1.0) - close == pytest.approx(100 * 0.11 * -sigmoid(6 / 129) / 4)
+
+
+def test_a_window_that_goes_on_after_the_first_rows_counts() -> None:
+    late = [(100, 150), *WINDOWS]
+    assert score_at([series(300, 700, windows=late)], 1.0) == pytest.approx(100 * 2 / 3)
+    assert score_at([series(120, 300, 700, windows=late)], 1.0) == pytest.approx(100 * 2 / 3)
+    assert score_at([series(150, 300, 700, windows=late)], 1.0) > 100 * 2 / 3
+
+
 def test_series_without_windows_can_only_cost() -> None:
     quiet, loud = series(windows=[]), series(500, windows=[])
     assert score_at([series(300, 700), quiet], 1.0) == pytest.approx(100.0)
