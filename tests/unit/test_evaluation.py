@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def write(path: Path, text: str) -> Path:
 
 def test_alerts_are_counted_by_event() -> None:
     times = [day * DAY for day in range(29)]
-    alerts = [row in (2, 5, 6, 12, 20) for row in range(29)]
+    alerts = [row in (0, 2, 5, 6, 13, 20) for row in range(29)]
     found = judge(times, alerts, [(5, 8), (18, 22), (25, 26)], ignored=1)
     assert (found.events, found.found, found.false, found.delays) == (3, 2, 2, (0, 2))
     assert found.precision == 0.5
@@ -36,6 +37,31 @@ def test_alerts_are_counted_by_event() -> None:
     assert found.delay == 1.0
     both = together([found, judge(times, [False] * 29, [])])
     assert (both.events, both.false, both.weeks) == (3, 2, pytest.approx(27 / 7 + 4))
+
+
+MINUTES_5 = 300_000
+
+
+@pytest.mark.parametrize(
+    ("step", "alerts", "false"),
+    [
+        (MINUTES_5, range(100, 150), 1),
+        (MINUTES_5, (100, 172), 1),  # six hours apart
+        (MINUTES_5, (100, 173), 2),
+        (MINUTES_5, range(100, 100 + 288), 1),
+        (MINUTES_5, range(100, 100 + 3 * 288), 3),  # what never stops, each day
+        (DAY, (100, 101, 107), 1),  # with rows farther apart, by rows
+        (DAY, (100, 107), 2),
+        (DAY, range(100, 125), 2),
+        (MINUTES_5, range(490, 540), 0),  # begun in the event, and gone on behind it
+        (MINUTES_5, range(470, 540), 1),  # begun before it
+    ],
+)
+def test_what_is_told_as_one_is_one_false_alarm(step: int, alerts: Sequence[int], false: int) -> None:
+    times = [row * step for row in range(1_000)]
+    outcome = judge(times, [row in alerts for row in range(1_000)], [(480, 500)])
+    assert outcome.false == false
+    assert outcome.found == any(480 <= row <= 500 for row in alerts)
 
 
 def test_nothing_told_of_nothing_is_faultless() -> None:
