@@ -1,8 +1,9 @@
 """Alerts against labelled events: what was found, how late, and how often nothing was the matter.
 
-An event is found by any alert within it. Alerts are false by the **episode** (see :mod:`detectors.evaluation.episodes`):
-one whose first alert lies outside of every event. What begins in an event and goes on behind it is no false alarm; what
-never stops is one again each day. With rows farther apart than an hour, 6 and 24 of them are meant instead of the hours.
+An event is found by any alert within it. False alarms are counted by the episode
+(:mod:`detectors.evaluation.episodes`): one is false whose first alert lies outside of every event. What begins in an
+event and goes on behind it is no false alarm; what never stops is one again each day. With rows farther apart than an
+hour, as many rows count as there were hours.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ WEEK_MS = 7 * DAY_MS
 
 
 class Outcome(NamedTuple):
-    """Of one or more series. ``false`` are episodes; ``delays`` are those of the found events, in rows; ``weeks`` is the
-    time that was watched."""
+    """Of one or more series. ``false`` are episodes; ``delays`` are those of the found events, in rows; ``weeks`` is
+    the time that was watched."""
 
     events: int
     found: int
@@ -50,8 +51,8 @@ class Outcome(NamedTuple):
 
 
 def judge(times: Sequence[int], alerts: Sequence[bool], events: Sequence[tuple[int, int]], ignored: int = 0) -> Outcome:
-    """``times`` (epoch ms, ascending) and ``alerts`` by row; ``events`` are first and last rows, both included, in order.
-    The first ``ignored`` rows do not count."""
+    """``times`` (epoch ms, ascending) and ``alerts`` by row; ``events`` are first and last rows, both included, in
+    order. The first ``ignored`` rows do not count."""
     counted = [(first, last) for first, last in events if last >= ignored]
     delays: dict[int, int] = {}
     told = [row for row in range(ignored, len(alerts)) if alerts[row]]

@@ -39,7 +39,7 @@ def main() -> int:
     try:
         for name in CANDIDATES:
             began = time.monotonic()
-            judgements = evaluate(wanted.series, name, None, None, lambda text: None)
+            judgements = evaluate(wanted.series, name, None, None, lambda text: None).judgements
             found[name] = nab_scores(judgements)
             rows = sum(len(one.rows) for one in judgements)
             print(f"{name}: {rows:,} rows in {time.monotonic() - began:.0f} s", flush=True)
