@@ -1,4 +1,4 @@
-"""Detectors to compare with: chance, and river's as shipped.
+"""Detectors to compare with: chance, a static threshold, and river's as shipped.
 
 Each one's ``alert`` is where its score reaches a threshold that a tenth of a percent of the scores before it exceeded,
 and not again for a while: an alert each row would cost them more than they deserve.
@@ -21,6 +21,8 @@ RARE = 0.999
 REMEMBERED = 2_000
 LEAST = 100
 COOL_DOWN = 120
+BEYOND = 10.0
+"""The score of any other value where all but a thousandth were the same."""
 
 
 class Scored:
@@ -82,6 +84,22 @@ def _deviation() -> Callable[[float], float]:
     return score
 
 
+def _static() -> Callable[[float], float]:
+    """How far a value is from the median, where 1 is what all but a thousandth of those before it were."""
+    known = Sorted(REMEMBERED)
+
+    def score(value: float) -> float:
+        found = 0.0
+        if len(known) >= LEAST:
+            low, usual, high = (known.quantile(share) for share in (1.0 - RARE, 0.5, RARE))
+            off, reach = (value - usual, high - usual) if value >= usual else (usual - value, usual - low)
+            found = off / reach if reach > 0.0 else BEYOND * (off > 0.0)
+        known.add(value)
+        return found
+
+    return score
+
+
 def _chance(seed: int = 1) -> Callable[[float], float]:
     draw = np.random.default_rng(seed)
     return lambda value: float(draw.random())
@@ -89,6 +107,7 @@ def _chance(seed: int = 1) -> Callable[[float], float]:
 
 BASELINES: dict[str, Make] = {
     "chance": lambda: Scored(_chance()),
+    "static threshold": lambda: Scored(_static()),
     "river GaussianScorer": lambda: Scored(_gaussian()),
     "river StandardAbsoluteDeviation": lambda: Scored(_deviation()),
     "river HalfSpaceTrees": lambda: Scored(

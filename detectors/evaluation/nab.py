@@ -74,7 +74,7 @@ def _places(rows: int, windows: Sequence[Window]) -> list[tuple[float, int]]:
     return places
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
     """A row that would be detected at a threshold of ``score``; ``window`` (series, window), None where it is false."""
 
     score: float
@@ -82,22 +82,24 @@ class _Step(NamedTuple):
     window: tuple[int, int] | None
 
 
-def _steps(series: Iterable[Series]) -> list[_Step]:
+def steps(series: Iterable[Series]) -> list[Step]:
+    """The rows that count, of all series one after the other."""
     found = []
     for which, (scores, windows) in enumerate(series):
         places = _places(len(scores), windows)
         for row in range(probation(len(scores)), len(scores)):
             worth, window = places[row]
-            found.append(_Step(scores[row], worth, None if window < 0 else (which, window)))
+            found.append(Step(scores[row], worth, None if window < 0 else (which, window)))
     return found
 
 
 def score_at(series: Sequence[Series], threshold: float, profile: Profile = STANDARD) -> float:
     """The score of all series at one threshold; 100 at most. Without any window that counts, 0 is all there is."""
-    return _scaled(series, [one for one in _steps(series) if one.score >= threshold], profile)
+    return scaled(series, [one for one in steps(series) if one.score >= threshold], profile)
 
 
-def _scaled(series: Sequence[Series], detected: Iterable[_Step], profile: Profile) -> float:
+def scaled(series: Sequence[Series], detected: Iterable[Step], profile: Profile) -> float:
+    """The score of all series where these rows are detected."""
     windows = sum(len(counted(one)) for one in series)
     if not windows:
         return 0.0
@@ -123,8 +125,8 @@ def best_threshold(series: Sequence[Series], profile: Profile = STANDARD) -> Bes
     windows = sum(len(counted(one)) for one in series)
     best = Best(0.0, math.inf)
     raw, found = -profile.missed * windows, dict[tuple[int, int], float]()
-    steps = sorted(_steps(series), key=lambda one: -one.score)
-    for at, one in enumerate(steps):
+    ordered = sorted(steps(series), key=lambda one: -one.score)
+    for at, one in enumerate(ordered):
         if one.window is None:
             raw += profile.false * one.worth
         elif one.window not in found:
@@ -133,7 +135,7 @@ def best_threshold(series: Sequence[Series], profile: Profile = STANDARD) -> Bes
         elif one.worth > found[one.window]:
             raw += profile.found * (one.worth - found[one.window])
             found[one.window] = one.worth
-        if windows and (at + 1 == len(steps) or steps[at + 1].score < one.score):
+        if windows and (at + 1 == len(ordered) or ordered[at + 1].score < one.score):
             score = 100.0 * (raw + profile.missed * windows) / (windows * (profile.found + profile.missed))
             if score > best.score:
                 best = Best(score, one.score)

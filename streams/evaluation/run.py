@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from detectors.evaluation.candidate import Judged
+from detectors.evaluation.cooled import Cooled, best_cooled
 from detectors.evaluation.events import Outcome, judge
 from detectors.evaluation.nab import PROFILES, Best, Series, best_threshold, probation, score_at
 from streams.evaluation.detectors import CANDIDATES
@@ -146,14 +147,23 @@ def write_rows(path: Path, judgement: Judgement) -> None:
 
 
 def nab_scores(judgements: Sequence[Judgement]) -> Scores:
-    """NAB's scores of series whose events are known; others are looked over."""
-    judgements = labelled(judgements)
-    alerts = [Series([float(row.alert) for row in one.rows], one.series.events or []) for one in judgements]
-    surprise = [Series([row.surprise for row in one.rows], one.series.events or []) for one in judgements]
+    """NAB's scores of the series whose events are known."""
+    alerts = [Series([float(row.alert) for row in one.rows], one.series.events or []) for one in labelled(judgements)]
+    surprise = _surprise(labelled(judgements))
     return Scores(
         {name: score_at(alerts, 1.0, profile) for name, profile in PROFILES.items()},
         {name: best_threshold(surprise, profile) for name, profile in PROFILES.items()},
     )
+
+
+def nab_cooled(judgements: Sequence[Judgement]) -> Cooled:
+    """NAB's standard score of the same, quiet for a while after each detection."""
+    known = labelled(judgements)
+    return best_cooled(_surprise(known), [one.series.times for one in known])
+
+
+def _surprise(judgements: Sequence[Judgement]) -> list[Series]:
+    return [Series([row.surprise for row in one.rows], one.series.events or []) for one in judgements]
 
 
 def labelled(judgements: Iterable[Judgement]) -> list[Judgement]:
