@@ -1,7 +1,7 @@
 """The score of the Numenta Anomaly Benchmark for what alerts once and then is quiet for a while.
 
-The benchmark takes a detection in each row that reaches the threshold, so a score that stays high costs in each of them.
-Nobody would use a detector so: here, after each detection, there is none for as long as a cool-down.
+The benchmark takes a detection in each row that reaches the threshold, so a score that stays high costs in each of
+them. Nobody would use a detector so: here, after each detection, there is none for as long as a cool-down.
 """
 
 from __future__ import annotations

@@ -76,9 +76,12 @@ def read_series(path: Path, name: str) -> Labelled:
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             # Line by line: a quote that is never closed must not take all rows behind it.
-            head = [field.strip().lower() for field in _fields(file.readline())]
+            first = file.readline()
+            head = [field.strip().lower() for field in _fields(first)]
             if not {"timestamp", "value"} <= set(head):
-                raise SeriesError(f"{name}:1: expected a head with timestamp and value, not {','.join(head)!r}")
+                if "\0" in first or "\ufffd" in first:
+                    raise SeriesError(f"{name}: not UTF-8")
+                raise SeriesError(f"{name}:1: expected a head with timestamp and value, not {_cut(first.strip())!r}")
             rows, lost = _rows(file, head)
     except OSError as error:
         raise SeriesError(f"{name}: {error.strerror or error}") from None
@@ -89,11 +92,11 @@ def read_series(path: Path, name: str) -> Labelled:
         remarks.append(f"left out: {name}: {len(lost) - SHOWN:,} more rows")
     back = [row.line for before, row in pairwise(rows) if row.time < before.time]
     if back:
-        remarks.append(f"{name}:{back[0]}: before the row above it, as {len(back):,} in all: put in order of time")
+        remarks.append(f"{name}:{back[0]}: before the row above it{_more(back)}: put in order of time")
         rows.sort(key=lambda row: row.time)
     again = [row.line for before, row in pairwise(rows) if row.time == before.time]
     if again:
-        remarks.append(f"{name}:{again[0]}: at the same time as another row, as {len(again):,} in all: kept")
+        remarks.append(f"{name}:{again[0]}: at the same time as another row{_more(again)}: kept")
     return Labelled(
         name,
         [row.stamp for row in rows],
@@ -182,13 +185,20 @@ def _window(given: Any) -> tuple[int, int]:
 
 
 def _json(value: Any) -> str:
-    text = json.dumps(value)
+    return _cut(json.dumps(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _more(lines: list[int]) -> str:
+    return f", one of {len(lines):,}" if len(lines) > 1 else ""
 
 
 def _number(text: str) -> float:
     text = text.strip()
-    if text.lower() in ("", "nan", "null", "na"):
+    if text.lower() in ("", "nan", "null", "none", "na", "n/a"):
         return math.nan
     try:
         found = float(text)

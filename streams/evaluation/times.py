@@ -46,8 +46,9 @@ def read_time(text: str) -> int:
 
 def _reason(text: str, number: bool) -> str:
     if number:
-        digits = "9 or 10 for seconds, 13 for milliseconds"
-        return f"has {len(text.partition('.')[0])} digits: not a time since 1970 ({digits}), and no date ({_LIKE})"
+        return (
+            f"is no date ({_LIKE}), and no time since 1970 (expected 9 or 10 digits for seconds, 13 for milliseconds)"
+        )
     if _YEAR_LAST.fullmatch(text):
         return f"is not clear: the day or the month first? ({_LIKE}, the year first)"
     zone = _NAMED_ZONE.fullmatch(text)

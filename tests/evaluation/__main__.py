@@ -74,7 +74,9 @@ def report(found: dict[str, Scores], cooled: dict[str, Cooled], ours: list[Judge
         best = scores.best["standard"]
         given = [f"{scores.given[profile]:.1f}" for profile in PROFILES]
         quiet = (
-            f"{one.score:.1f} at {one.threshold:.3g}, {one.cool_down // HOUR_MS} h" if (one := cooled.get(name)) else ""
+            f"{quietly.score:.1f} at {quietly.threshold:.3g}, {quietly.cool_down // HOUR_MS} h"
+            if (quietly := cooled.get(name))
+            else ""
         )
         shown = f"**{name}**" if name == OURS else name
         rows.append((shown, *given, f"{best.score:.1f} at {best.threshold:.3g}", quiet))
@@ -109,7 +111,7 @@ def plot_scores(found: dict[str, Scores], cooled: dict[str, Cooled], file: Path)
     names = sorted(bars, key=bars.__getitem__)
     figure, axes = plt.subplots(figsize=(7.5, 4.2))
     axes.barh(names, [bars[name] for name in names], color=["#c0392b" if name == OURS else "#8899aa" for name in names])
-    axes.set_xlabel(f"NAB, standard profile: {OURS} as it alerts, the others at the best threshold and cool-down")
+    axes.set_xlabel(f"NAB, standard profile: {OURS} as it alerts, the others at their best")
     axes.grid(axis="x", alpha=0.3)
     figure.tight_layout()
     figure.savefig(file, dpi=120)
