@@ -99,7 +99,7 @@ def evaluate(folder: Path, detector: str, out: Path | None, jobs: int | None, sa
             for remark in judgement.series.remarks:
                 say(f"  {remark}")
             left_out += Counter({ROW: judgement.series.lost_rows, WINDOW: judgement.series.lost_windows})
-            left_out[UNSCORED] += windows is not None and judgement.outcome is None
+            left_out[UNSCORED] += windows is not None and judgement.series.events is None
     if not found:
         raise SeriesError(f"{folder}: none of its {len(paths)} files could be judged")
     return Evaluation([found[name] for name in sorted(found)], +left_out)
