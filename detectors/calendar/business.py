@@ -65,22 +65,27 @@ class BusinessCalendar:
         self._hours = hours
         self._open_on_holidays = open_on_holidays
         self._country, self._subdivision = country, subdivision
+        # Replaced as a whole, never changed: whoever asks sees one state, in whatever thread.
         self._occasions: dict[str, Occasion] = {}
+        self._asked: tuple[float, float] | None = None
+        self._answer: _Day = _Day((), True, None)
         if country is not None:
             _public_holidays(country, subdivision, 2020)
 
     def put(self, occasions: Iterable[Occasion]) -> None:
         """Take occasions in."""
-        for occasion in occasions:
-            self._occasions[occasion.id] = occasion
+        self._occasions = {**self._occasions, **{each.id: each for each in occasions}}
+        self._asked = None
 
     def withdraw(self, occasion_id: str) -> None:
         """Forget an occasion, if it is known."""
-        self._occasions.pop(occasion_id, None)
+        self._occasions = {key: each for key, each in self._occasions.items() if key != occasion_id}
+        self._asked = None
 
     def forget(self, before: float) -> None:
         """Forget occasions that ended before an instant (epoch ms)."""
         self._occasions = {key: each for key, each in self._occasions.items() if each.end >= before}
+        self._asked = None
 
     def holiday(self, day: date) -> str | None:
         """The name of the public holiday on a day."""
@@ -91,20 +96,44 @@ class BusinessCalendar:
     def at(self, start: float, end: float, slice_: Mapping[str, str] = _NOTHING) -> Circumstances:
         """What is known of a span (epoch ms) for a series sliced so: what is on for at least half of it, and whether it
         is open in its middle."""
+        day = self._day(start, end)
+        if day == _USUAL:
+            return _AS_USUAL
         on: dict[Kind, str] = {}
-        for occasion in self._occasions.values():
-            if occasion.covers(start, end) and occasion.concerns(slice_):
+        for occasion in day.occasions:
+            if occasion.concerns(slice_):
                 on.setdefault(occasion.kind, occasion.title)
-        middle = 0.5 * (start + end)
-        holiday = on.get("holiday") or self.holiday(datetime.fromtimestamp(middle / 1000, self._zone).date())
-        is_open = True
-        if self._hours is not None:
-            opened = self._hours.opened_on(middle)
-            is_open = opened is not None
-            # After midnight it is the day before that counts.
-            if opened is not None and not self._open_on_holidays:
-                is_open = self.holiday(date.fromordinal(opened)) is None and "holiday" not in on
+        # An entry of the calendar may be about a part of the business only.
+        is_open = day.open and (self._hours is None or self._open_on_holidays or "holiday" not in on)
+        holiday = on.get("holiday") or day.holiday
         return Circumstances(is_open, holiday, on.get("promotion"), on.get("maintenance"), on.get("outage"))
+
+    def _day(self, start: float, end: float) -> _Day:
+        """What is on, whomever it concerns. All series of a grain ask for the same."""
+        if self._asked != (start, end):
+            middle = 0.5 * (start + end)
+            holiday = self.holiday(datetime.fromtimestamp(middle / 1000, self._zone).date())
+            is_open = True
+            if self._hours is not None:
+                opened = self._hours.opened_on(middle)
+                is_open = opened is not None
+                # After midnight it is the day before that counts.
+                if opened is not None and not self._open_on_holidays:
+                    is_open = self.holiday(date.fromordinal(opened)) is None
+            on = tuple(each for each in self._occasions.values() if each.covers(start, end))
+            self._answer = _Day(on, is_open, holiday)
+            self._asked = (start, end)
+        return self._answer
+
+
+class _Day(NamedTuple):
+    occasions: tuple[Occasion, ...]
+    open: bool
+    holiday: str | None
+
+
+_USUAL = _Day((), True, None)
+_AS_USUAL = Circumstances()
 
 
 @lru_cache(maxsize=256)

@@ -13,6 +13,8 @@ from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from typing import Any
 
+import numpy as np
+
 from detectors.calibration.tail import HEAVIEST, Tail, fit_tail
 
 OWN_SCALE = 1.0 / math.log(10.0)
@@ -88,7 +90,7 @@ class Calibration:
     def state(self) -> dict[str, Any]:
         """Everything, as plain values."""
         return {
-            "recent": list(self._recent),
+            "recent": np.array(self._recent, float),
             "since": self._since,
             "threshold": self._threshold,
             "share": self._share,
@@ -97,7 +99,7 @@ class Calibration:
 
     def load(self, state: dict[str, Any]) -> None:
         """Become what :meth:`state` told of."""
-        self._recent = deque(state["recent"])
+        self._recent = deque(np.asarray(state["recent"], float).tolist())
         self._sorted = sorted(self._recent)
         self._since, self._tail = state["since"], Tail(*state["tail"])
         self._threshold, self._share = state["threshold"], state["share"]

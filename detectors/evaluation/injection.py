@@ -52,8 +52,8 @@ class Label(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What values a series can have: from ``low`` to ``high``, ``whole`` numbers only. Where ``counted`` the weight is the
-    value."""
+    """What values a series can have: from ``low`` to ``high``, ``whole`` numbers only. Where
+    ``counted`` the weight is the value."""
 
     low: float = -math.inf
     high: float = math.inf

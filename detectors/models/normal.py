@@ -78,7 +78,7 @@ class Normal:
         self._guard = Guard()
         self._relative = relative
         self._zone = ZoneInfo(timezone)
-        # Of each hour of working days, then of weekends: squared deviations in units of what was expected, and how many.
+        # Of each hour of working days, then of weekends: squared deviations as shares of what was expected; how many.
         self._by_hour = [[_ALIKE, _ALIKE] for _ in range(48)] if by_hour else None
         self._squares = self._seen = self._last = 0.0
 

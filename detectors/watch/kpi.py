@@ -213,10 +213,13 @@ class KpiWatch:
             "onset": self._onset.state(),
             "lifts": self._lifts.state(),
             "last": self._last,
+            "of": [self._kpi.kind, self._kpi.grain.ms],
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Become what :meth:`state` told of."""
+        """Become what :meth:`state` told of; as at first where that was of another kind or grain."""
+        if list(state["of"]) != [self._kpi.kind, self._kpi.grain.ms]:
+            return
         self._series, self._groups = {}, {}
         for name, told in state["series"].items():
             series = self._series[name] = SeriesWatch(self._kpi.kind, self._kpi.grain.ms, self._timezone, None)

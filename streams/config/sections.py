@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from streams.config.places import Place, meant
+from streams.config.business import business
+from streams.config.places import Place
 from streams.config.readers import (
     Reader,
     fields,
@@ -16,6 +16,7 @@ from streams.config.readers import (
     literal,
     matching,
     milliseconds,
+    number,
     path,
     port,
     section,
@@ -30,7 +31,7 @@ from streams.config.structs import (
     NAMESPACE,
     SECOND,
     WEEK,
-    Business,
+    Alerts,
     Kafka,
     Lifecycle,
     Limits,
@@ -38,7 +39,6 @@ from streams.config.structs import (
     Protocol,
     Security,
     Time,
-    Weekday,
     Worker,
     not_a_namespace,
 )
@@ -48,23 +48,12 @@ _LOOPBACK = re.compile(r"(127(\.[0-9]{1,3}){3}|localhost|\[::1\])")
 _host = matching(re.compile(r"[A-Za-z0-9._:-]{1,255}"), "a host name or address")
 _partitions = integer(1, 1000)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 def _namespace(place: Place) -> str:
     name = place.text("a name")
     if not NAMESPACE.fullmatch(name):
         raise place.wrong(not_a_namespace(name))
-    return name
-
-
-def _timezone(place: Place) -> str:
-    name = place.text("a time zone")
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        close = meant(name, available_timezones()) or " (expected like Europe/Berlin)"
-        raise place.wrong(f"unknown time zone {name!r}{close}") from None
     return name
 
 
@@ -160,18 +149,17 @@ def _time(place: Place) -> Time:
     return time
 
 
+def _rate(place: Place) -> float:
+    value = number(place)
+    if not 0.01 <= value <= 1_000:
+        raise place.wrong(f"{value:g} alerts a week (expected 0.01 to 1000)")
+    return value
+
+
 READERS: Mapping[str, Reader[Any]] = {
     "namespace": _namespace,
     "data_dir": path,
-    "business": section(
-        Business,
-        {
-            "name": text(200),
-            "timezone": _timezone,
-            "currency": matching(_CURRENCY, "a currency (expected three capital letters like EUR)"),
-            "week_starts": literal(Weekday),
-        },
-    ),
+    "business": business,
     "kafka": _kafka,
     "worker": section(
         Worker,
@@ -186,6 +174,7 @@ READERS: Mapping[str, Reader[Any]] = {
     "limits": section(
         Limits, {"values_per_dimension": integer(1, 1000), "event_bytes": integer(1024, 100 * 1024 * 1024)}
     ),
+    "alerts": section(Alerts, {"per_week": _rate}),
     "lifecycle": section(Lifecycle, {"keep_ended": milliseconds(MINUTE), "keep_open": milliseconds(MINUTE)}),
 }
 """Readers of these sections by key."""

@@ -34,12 +34,26 @@ WEEKDAYS: tuple[Weekday, ...] = (
 
 
 class Business(Struct, frozen=True, kw_only=True):
-    """Whose numbers these are. ``currency`` is the ISO 4217 code all money is in."""
+    """Whose numbers these are. ``currency`` is the ISO 4217 code all money is in.
+
+    ``country`` (ISO 3166, with its ``subdivision`` perhaps) is where public holidays are those of. ``opening_hours``
+    are, for each weekday from Monday on, the open spans in minutes after midnight; None: always open.
+    """
 
     name: str = "My shop"
     timezone: str = "Europe/Berlin"
     currency: str = "EUR"
     week_starts: Weekday = "monday"
+    country: str | None = None
+    subdivision: str | None = None
+    opening_hours: tuple[tuple[tuple[int, int], ...], ...] | None = None
+    open_on_holidays: bool = False
+
+
+class Alerts(Struct, frozen=True, kw_only=True):
+    """How often the team agreed to be disturbed: ``per_week`` alerts of the whole business."""
+
+    per_week: float = 3.0
 
 
 class Security(Struct, frozen=True, kw_only=True):
@@ -123,6 +137,7 @@ class Config(Struct, frozen=True, kw_only=True):
     time: Time = Time()
     limits: Limits = Limits()
     lifecycle: Lifecycle = Lifecycle()
+    alerts: Alerts = Alerts()
     dimensions: tuple[DimensionDefinition, ...] = ()
     moments: tuple[Moment, ...] = ()
     kpis: tuple[KpiDefinition, ...] = ()

@@ -23,6 +23,8 @@ from faust.types import TP
 from mode import get_logger
 from prometheus_client import CollectorRegistry
 
+from detectors.watch.book import WatchedBook
+from detectors.watch.watch import Watch
 from streams.config import Config, load_config
 from streams.kpis.book import SeriesBook
 from streams.kpis.kernel import Kernel
@@ -30,6 +32,7 @@ from streams.kpis.plan import Plan
 from streams.kpis.warm import warm
 from streams.runtime.agents import Aggregate, Detect
 from streams.runtime.agents.revival import Revived, revive_book, revive_kernel
+from streams.runtime.calendar import CalendarFeed, business_calendar
 from streams.runtime.metrics import Metrics, MetricsServer, serve
 from streams.runtime.outbox import Record
 from streams.runtime.security import client_security
@@ -46,7 +49,7 @@ REFRESH_EVERY = 0.5
 """Seconds between two looks for news of the series."""
 LAST_FLUSH_WITHIN = 4.0
 """Seconds to publish what is left when partitions are revoked; within the group's rebalance timeout."""
-SERIES_STATE_VERSION = 1
+SERIES_STATE_VERSION = 2
 """Of the form and meaning of what a series book keeps; another one makes every kept state unreadable."""
 
 
@@ -97,6 +100,7 @@ class DaybookApp(faust.App):
     detect: Detect
     metrics: Metrics
     reader: Reader
+    calendar: CalendarFeed
     state_logs: tuple[StateLog, StateLog]
     metrics_server: MetricsServer | None = None
 
@@ -110,6 +114,7 @@ class DaybookApp(faust.App):
         await asyncio.to_thread(warm)
         if created:
             log.info("topics created", topics=created)
+        await asyncio.to_thread(self.calendar.start)
         await super().on_start()
 
     async def on_stop(self) -> None:
@@ -118,6 +123,7 @@ class DaybookApp(faust.App):
         await super().on_stop()
         for agent in (self.aggregate, self.detect):
             await agent.close()
+        await asyncio.to_thread(self.calendar.close)
         for state_log in self.state_logs:
             await state_log.close()
         if self.metrics_server is not None:
@@ -169,7 +175,9 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
     )
     definitions = config.definitions()
     plan = Plan(definitions)
+    calendar = business_calendar(config)
     app.daybook = config
+    app.calendar = CalendarFeed(config, calendar)
     app.metrics = Metrics(registry or CollectorRegistry(), config.kpis, _version())
 
     async def send(record: Record) -> Awaitable[object]:
@@ -184,8 +192,11 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
         return revive_kernel(plan, partition, chain, _first_number())
 
     def book(_: int, chain: Chain) -> Revived:
-        made = SeriesBook(definitions, config.kafka.partitions, plan.fingerprint)
-        return revive_book(made, chain, _first_number())
+        series = SeriesBook(definitions, config.kafka.partitions, plan.fingerprint)
+        return revive_book(WatchedBook(series, watch()), chain, _first_number())
+
+    def watch() -> Watch:
+        return Watch(definitions, config.alerts.per_week, calendar)
 
     names = TopicNames(config.namespace)
     app.state_logs = (

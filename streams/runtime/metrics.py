@@ -34,6 +34,7 @@ from prometheus_client.core import GaugeMetricFamily
 from streams.errors import BrokerError, ConfigError
 from streams.kpis.definitions import KpiDefinition, stat_name
 from streams.kpis.values import KpiValue
+from streams.runtime.judged import JudgedCollector
 
 log = structlog.get_logger(__name__)
 
@@ -155,6 +156,7 @@ class Metrics:
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
         self.kpis = KpiCollector(kpis)
+        self.judged = JudgedCollector(registry)
         try:
             registry.register(self.kpis)
         except ValueError as error:

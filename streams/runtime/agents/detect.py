@@ -1,7 +1,7 @@
 """The ``detect`` agent: partials in, KPI values out.
 
 It merges the partials of all source partitions into series, tells the KPI topic what has become final or was
-corrected, tells it and the metrics how things stand, and is where detection will listen. Where it takes its news is
+corrected, judged by what is usual, and tells it and the metrics how things stand. Where it takes its news is
 recorded in a state log before the news is told; see :mod:`streams.runtime.agents.series`.
 """
 
@@ -75,6 +75,7 @@ class Detect(Owner[SeriesPartition, Revived]):
 
     def _forget(self, partition: SeriesPartition) -> None:
         self._metrics.kpis.forget(partition.kpis)
+        self._metrics.judged.forget(partition.kpis)
         for kpi in partition.kpis:
             self._fresh.pop(kpi, None)
         self._told = {series: value for series, value in self._told.items() if value.kpi not in partition.kpis}
@@ -148,7 +149,17 @@ class Detect(Owner[SeriesPartition, Revived]):
                     self._broke(partition, error)
             self._metrics.series.set(sum(p.book.series for p in self._partitions.values() if p.book is not None))
             await self._publish()
+            self._show_judged()
             await self._tell()
+
+    def _show_judged(self) -> None:
+        for partition in self._partitions.values():
+            judged, partition.judged = partition.judged, []
+            alerts, partition.alerts = partition.alerts, []
+            self._metrics.judged.tell(judged)
+            for value in alerts:
+                self._metrics.judged.alerts.labels(value.kpi).inc()
+                log.warning("alert", series=value.series, surprise=value.surprise, why=value.why, start=value.start)
 
     async def _compute(self, partition: SeriesPartition) -> None:
         (tp,) = self._tps(partition)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from detectors.watch.book import WatchedBook
 from streams.errors import ContractError
-from streams.kpis.book import SeriesBook
 from streams.kpis.journal import Delta
 from streams.kpis.kernel import Kernel
 from streams.kpis.pack import unpack
@@ -39,13 +39,13 @@ class Revived(NamedTuple):
     """A book as of ``offset`` of the partials; ``stops`` are the offsets at which its news was taken after that, the
     last of them the place of the state that is ``sequence``."""
 
-    book: SeriesBook
+    book: WatchedBook
     offset: int
     stops: list[int]
     sequence: int
 
 
-def revive_book(book: SeriesBook, chain: Chain, first: int) -> Revived:
+def revive_book(book: WatchedBook, chain: Chain, first: int) -> Revived:
     """An empty book made that of a chain's snapshot, and where the steps after it led; ``first`` as for a kernel.
 
     Where the snapshot does not know all of its KPIs, all partials there are are read again: the others know them.

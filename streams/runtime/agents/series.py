@@ -45,6 +45,10 @@ class SeriesPartition(Owned):
         self.kpis: set[str] = set()
         self.touched: set[str] = set()
         """KPIs with news since their values were last computed."""
+        self.judged: list[KpiValue] = []
+        """What has become final and was not yet shown in the metrics."""
+        self.alerts: list[KpiValue] = []
+        """Those of them that somebody is to be told of, for the first time."""
         self._kpis_topic = kpis_topic
         self._weight = 0
         self._goal: int | None = None
@@ -122,7 +126,7 @@ class SeriesPartition(Owned):
         while self._stops and self._stops[0] <= offset:
             assert self.book is not None
             stop = self._stops.popleft()
-            values = self.book.advance()
+            values = self._advance()
             if not self._stops:
                 step = Step(self._sequence, self._sequence, (stop,), (stop,), b"")
                 self.publication = Publication(step, self._records(values), 0, recorded=True)
@@ -136,8 +140,16 @@ class SeriesPartition(Owned):
         self._sequence += 1
         step = Step(self.recorded, self._sequence, (self._told_to,), (self.next,), b"", self._weight)
         self._told_to, self._weight = self.next, 0
-        self.publication = Publication(step, self._records(self.book.advance()), len(self.letters))
+        values = self._advance()
+        self.alerts += [value for value in values if value.alert]
+        self.publication = Publication(step, self._records(values), len(self.letters))
         return self.publication
+
+    def _advance(self) -> list[KpiValue]:
+        assert self.book is not None
+        values = self.book.advance()
+        self.judged += values
+        return values
 
     def state(self) -> dict[str, Any]:
         assert self.book is not None

@@ -1,0 +1,82 @@
+"""The section about the business: money, time zone, public holidays, opening hours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from streams.config.places import Place, meant
+from streams.config.readers import fields, flag, literal, matching, text
+from streams.config.structs import WEEKDAYS, Business, Weekday
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_SPAN = re.compile(r"([0-9]{1,2}):([0-5][0-9])\s*(?:-|–|to)\s*([0-9]{1,2}):([0-5][0-9])")
+_DAY = 24 * 60
+
+
+def business(place: Place) -> Business:
+    """The section. Raises Noted where anything in it is wrong."""
+    values = fields(
+        place,
+        {
+            "name": text(200),
+            "timezone": _timezone,
+            "currency": matching(_CURRENCY, "a currency (expected three capital letters like EUR)"),
+            "week_starts": literal(Weekday),
+            "country": text(2),
+            "subdivision": text(10),
+            "opening_hours": _opening_hours,
+            "open_on_holidays": flag,
+        },
+    )
+    entries = place.entries() if place.is_mapping else {}
+    _check_country(entries, values.get("country"), values.get("subdivision"))
+    return Business(**values)
+
+
+def _timezone(place: Place) -> str:
+    name = place.text("a time zone")
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        close = meant(name, available_timezones()) or " (expected like Europe/Berlin)"
+        raise place.wrong(f"unknown time zone {name!r}{close}") from None
+    return name
+
+
+def _check_country(entries: dict[str, Place], country: str | None, subdivision: str | None) -> None:
+    if country is None:
+        if subdivision is not None:
+            raise entries["subdivision"].wrong("needs 'country' too")
+        return
+    import holidays  # takes a while, and few need it
+
+    known = holidays.list_supported_countries()
+    if country not in known:
+        close = meant(country, known) or " (expected two capital letters like DE)"
+        raise entries["country"].wrong(f"no public holidays are known of {country!r}{close}")
+    if subdivision is not None and subdivision not in known[country]:
+        raise entries["subdivision"].wrong(
+            f"{country} has no part {subdivision!r} (one of {', '.join(sorted(known[country])) or 'none'})"
+        )
+
+
+def _opening_hours(place: Place) -> tuple[tuple[tuple[int, int], ...], ...]:
+    readers: dict[str, Callable[[Place], tuple[tuple[int, int], ...]]] = dict.fromkeys(WEEKDAYS, _hours)
+    values = fields(place, readers)
+    return tuple(values.get(day, ()) for day in WEEKDAYS)
+
+
+def _hours(place: Place) -> tuple[tuple[int, int], ...]:
+    """``9:00-18:00``, or several with commas between; one that ends before it begins goes on after midnight."""
+    spans = []
+    for part in place.text("opening hours").split(","):
+        found = _SPAN.fullmatch(part.strip())
+        if found is None:
+            raise place.wrong(f"{part.strip()!r} are no opening hours (expected like 9:00-18:00)")
+        begin, end = int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])
+        if begin >= _DAY or end > _DAY or begin == end:
+            raise place.wrong(f"{part.strip()!r} are no opening hours (0:00-24:00 is the whole day)")
+        spans.append((begin, end if end > begin else end + _DAY))
+    return tuple(spans)
