@@ -1,6 +1,6 @@
-"""Watchers to compare with: one model for each series, none of which knows of the others.
+"""Watchers: Daybook's own, and others to compare with, of one model for each series that knows of no other.
 
-Both tell when a score is above a fixed threshold, chosen so that a shop of 300 orders a day without incidents is told
+The others tell when a score is above a fixed threshold, chosen so that a shop of 300 orders a day without incidents is told
 of about one thing per KPI in four weeks.
 """
 
@@ -14,7 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 from river import anomaly
 
+from detectors.calendar.business import BusinessCalendar
+from detectors.calendar.occasions import occasion_of
 from detectors.evaluation.watcher import MakeWatcher, Seen
+from detectors.watch.desk import Desk
+from detectors.watch.watch import Watch
 from streams.kpis.values import KpiValue
 
 _WEEK_MS = 168 * 3_600_000
@@ -101,7 +105,27 @@ class Seasonal:
         return score
 
 
+class Daybook:
+    """Ours, as it comes: the watch, and the desk that all alerts go over. ``country`` is where its holidays are."""
+
+    def __init__(self, context: Context, country: str = "DE") -> None:
+        definitions = context.definitions
+        calendar = BusinessCalendar(definitions.timezone, country=country)
+        calendar.put(occasion_of(entry) for entry in context.calendar)
+        self._watch = Watch(definitions, context.pages, calendar)
+        self._desk = Desk(context.pages, sum(_WEEK_MS / kpi.grain.ms for kpi in definitions.kpis))
+
+    def step(self, values: Sequence[KpiValue]) -> list[Seen]:
+        """Judge, then learn."""
+        judged = self._watch.step(values)
+        if not judged:
+            return []
+        told = {value.series for value in self._desk.step(values[0].start, [one for one in judged if one.alert])}
+        return [Seen(one.series, one.start, one.surprise, one.series in told) for one in judged if one.surprise]
+
+
 WATCHERS: dict[str, MakeWatcher] = {
+    "daybook": Daybook,
     "river-gaussian": lambda context: EachAlone(Gaussian, 6.0),
     "seasonal": lambda context: EachAlone(Seasonal, 8.0),
 }
