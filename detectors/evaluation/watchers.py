@@ -1,7 +1,7 @@
 """Watchers: Daybook's own, and others to compare with, of one model for each series that knows of no other.
 
-The others tell when a score is above a fixed threshold, chosen so that a shop of 300 orders a day without incidents is told
-of about one thing per KPI in four weeks.
+The others tell when a score is above a fixed threshold, chosen so that a shop of 300 orders a day without incidents is
+told of about one thing per KPI in four weeks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from river import anomaly
 
 from detectors.calendar.business import BusinessCalendar
 from detectors.calendar.occasions import occasion_of
-from detectors.evaluation.watcher import MakeWatcher, Seen
+from detectors.evaluation.watcher import Context, MakeWatcher, Seen
 from detectors.watch.desk import Desk
 from detectors.watch.watch import Watch
 from streams.kpis.values import KpiValue
