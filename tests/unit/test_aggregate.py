@@ -46,7 +46,7 @@ class FakeKernel:
         self.ends = list(chain.end)
         self.sequence = chain.sequence or 0
         self.stirred = chain.sequence is not None
-        self.noted = 0
+        self.noted = self.pending = 0
         self.watermark: int | None = None
         self.open_cases = 0
         self.folded = {"region": 3}

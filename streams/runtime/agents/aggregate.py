@@ -28,6 +28,9 @@ MOST_LETTERS = 1_000
 """Dead letters of a partition that wait to be acknowledged; more of them make reading wait."""
 MOST_NOTED = 50_000
 """Events of a partition that wait to be recorded; more of them make reading wait."""
+MOST_PENDING = 50_000
+"""Cells of a partition that wait to be told of, as many do where event time runs fast; likewise. They are kept twice as
+long again, here until they have been published and by the series until they are sealed."""
 MOST_REPLAYED = 200_000
 """Events of a partition that a recovery folds again, at most: then a snapshot is due."""
 THREADS = 2
@@ -131,7 +134,7 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
         except Failure as failure:
             await self._rebuild(partition, chunk, failure)
             return
-        while self._ours(partition) and (partition.kernel.noted > MOST_NOTED or len(partition.letters) > MOST_LETTERS):
+        while self._ours(partition) and partition.backlogged(MOST_NOTED, MOST_PENDING, MOST_LETTERS):
             await self.flush()
             await asyncio.sleep(0.05)
 

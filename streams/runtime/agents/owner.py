@@ -66,6 +66,8 @@ class Owner(ABC, Generic[Partition, Made]):
         self._committed: dict[TP, int] = {}
         self._uncommitted: dict[TP, int] = {}
         self._flushing = asyncio.Lock()
+        self._copied: Partition | None = None
+        """The one whose state has been copied for a snapshot. One at a time: a copy is as large as the state."""
 
     @abstractmethod
     def _new(self, number: int, before: Partition | None) -> Partition:
@@ -221,7 +223,10 @@ class Owner(ABC, Generic[Partition, Made]):
                 self._uncommitted |= zip(self._tps(partition), publication.step.end, strict=True)
                 if publication.snapshot is not None:
                     step = publication.step
-                    await self._ledger.snapshot(partition.number, step.sequence, step.end, publication.snapshot)
+                    try:
+                        await self._ledger.snapshot(partition.number, step.sequence, step.end, publication.snapshot)
+                    finally:
+                        self._copied = None
         except NotRecorded as error:
             log.warning(
                 "state not recorded, it is read again", agent=self._name, partition=partition.number, error=str(error)
@@ -234,7 +239,8 @@ class Owner(ABC, Generic[Partition, Made]):
     def _take_news(self, partition: Partition) -> Publication | None:
         publication = partition.take_news()
         if publication is not None and self._ledger.worked(partition.number, publication.step.weight):
-            publication.snapshot = partition.state()
+            if self._copied is None or not self._ours(self._copied):
+                self._copied, publication.snapshot = partition, partition.state()
         return publication
 
     async def _deliver_letters(self, partition: Partition, publication: Publication | None) -> None:

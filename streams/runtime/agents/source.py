@@ -46,6 +46,8 @@ class KernelLike(Protocol):
     @property
     def noted(self) -> int: ...
     @property
+    def pending(self) -> int: ...
+    @property
     def watermark(self) -> int | None: ...
     @property
     def open_cases(self) -> int: ...
@@ -166,6 +168,12 @@ class SourcePartition(Owned):
     def finish(self, family: int, chunk: Chunk) -> None:
         """What may be folded of the chunk has been; it may end with offsets that hold no record."""
         self.next[family] = max(self.next[family], chunk.end)
+
+    def backlogged(self, noted: int, pending: int, letters: int) -> bool:
+        """Whether more than so many events wait to be recorded, cells to be told of, or letters to be acknowledged."""
+        kernel = self.kernel
+        assert kernel is not None
+        return kernel.noted > noted or kernel.pending > pending or len(self.letters) > letters
 
     def condemn(self, failure: Failure, chunk: Chunk) -> None:
         """Leave out what the kernel failed on when it is read again; set it aside once it is known to the record."""
