@@ -86,6 +86,11 @@ class Kernel:
         return self._intake.watermarks.partition()
 
     @property
+    def reached(self) -> tuple[int, ...]:
+        """How far each topic has come by itself, in epoch ms; long before any event where it has not begun."""
+        return tuple(self._intake.watermarks.own)
+
+    @property
     def offsets(self) -> Offsets:
         """The next offsets of orders, deliveries and support."""
         return (self.next_offsets[0], self.next_offsets[1], self.next_offsets[2])

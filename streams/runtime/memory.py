@@ -17,13 +17,13 @@ ARENAS = 2
 def settle_allocator() -> bool:
     """Have large blocks mapped on their own, and few heaps. Whether the allocator takes such wishes: glibc's does.
 
-    A worker makes arrays of many megabytes, some short-lived, in several threads. Left alone, glibc raises the size from
-    which on it maps blocks to that of the largest one freed, and gives each thread a heap: half of what a worker held
-    was free space between what it used.
+    A worker makes arrays of many megabytes, some short-lived, in several threads. Left alone, glibc raises the size
+    from which on it maps blocks to that of the largest one freed, and gives each thread a heap: up to half of what a
+    worker held was free space between what it used.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # another C library, or none
         return False
     settings = {_MMAP_THRESHOLD: LARGE, _TRIM_THRESHOLD: SPARE, _ARENA_MAX: ARENAS}
-    return all([mallopt(name, value) for name, value in settings.items()])
+    return all(mallopt(name, value) for name, value in settings.items())

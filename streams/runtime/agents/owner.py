@@ -238,9 +238,11 @@ class Owner(ABC, Generic[Partition, Made]):
 
     def _take_news(self, partition: Partition) -> Publication | None:
         publication = partition.take_news()
-        if publication is not None and self._ledger.worked(partition.number, publication.step.weight):
-            if self._copied is None or not self._ours(self._copied):
-                self._copied, publication.snapshot = partition, partition.state()
+        if publication is None:
+            return None
+        due = self._ledger.worked(partition.number, publication.step.weight)
+        if due and (self._copied is None or not self._ours(self._copied)):
+            self._copied, publication.snapshot = partition, partition.state()
         return publication
 
     async def _deliver_letters(self, partition: Partition, publication: Publication | None) -> None:
