@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Of ``mallopt``, from glibc's malloc.h."""
-LARGE = 1 << 20
+LARGE = 256 << 10
 """Bytes from which on a block is mapped on its own, and so returned to the system as soon as it is free."""
 SPARE = 16 << 20
 """Bytes free at an arena's end that are kept."""
@@ -27,3 +28,9 @@ def settle_allocator() -> bool:
         return False
     settings = {_MMAP_THRESHOLD: LARGE, _TRIM_THRESHOLD: SPARE, _ARENA_MAX: ARENAS}
     return all(mallopt(name, value) for name, value in settings.items())
+
+
+def give_back() -> None:
+    """Return what is free within the heaps to the system. It takes some milliseconds, in which others go on."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # as above
+        ctypes.CDLL(None).malloc_trim(0)

@@ -21,6 +21,7 @@ from streams.runtime.agents.consumer import PLACED_WITHIN, ConsumerLike
 from streams.runtime.agents.ledger import Ledger, NotRecorded
 from streams.runtime.agents.owned import Owned, Publication
 from streams.runtime.agents.recovery import Recovery
+from streams.runtime.memory import give_back
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Send, deliver
 from streams.runtime.state.chain import Chain
@@ -226,7 +227,8 @@ class Owner(ABC, Generic[Partition, Made]):
                     try:
                         await self._ledger.snapshot(partition.number, step.sequence, step.end, publication.snapshot)
                     finally:
-                        self._copied = None
+                        self._copied = publication.snapshot = None
+                        await asyncio.to_thread(give_back)
         except NotRecorded as error:
             log.warning(
                 "state not recorded, it is read again", agent=self._name, partition=partition.number, error=str(error)
