@@ -14,6 +14,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	$(BIN)/python -m streams.kpis.warm
+	$(BIN)/python -m detectors.warm
 	touch $@
 
 setup: $(STAMP) ## the virtual environment with everything in it

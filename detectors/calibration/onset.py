@@ -25,6 +25,11 @@ class Onset:
         return True
 
     @property
+    def open(self) -> bool:
+        """Whether what was told last is still going on."""
+        return not self._recovered
+
+    @property
     def waits(self) -> bool:
         """Whether nothing is told now, whatever happens."""
         return self._since is not None and (self._since < self.cool_down or not self._recovered)

@@ -10,10 +10,9 @@ An alert is of one of four kinds, the first that fits:
   be told: against the detector, and named;
 - **false**: all others, also those during an incident on series that it has not moved: nothing was the matter there.
 
-People are not told of every grain. Alerts of one KPI, whatever its slices and statistics, are one **episode** as long
-as no more than :data:`QUIET` lies between two and no more than :data:`LONGEST` between the first and the last; an
-episode is what its first alert is. A detector that never stops alarming has a new episode each day. A **page** is the
-same of all KPIs together.
+People are not told of every grain. Alerts of one KPI, whatever its slices and statistics, make up **episodes** (see
+:mod:`detectors.evaluation.episodes`); an episode is what its first alert is. A detector that never stops alarming has a
+new episode each day. A **page** is the same of all KPIs together.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-HOUR_MS = 3_600_000
-WEEK_MS = 168 * HOUR_MS
-QUIET = 6 * HOUR_MS
-LONGEST = 24 * HOUR_MS
+from detectors.evaluation.episodes import begins
+from streams.kpis.grid import DAY_MS
+
+WEEK_MS = 7 * DAY_MS
 
 Nature = Literal["business", "pipeline", "planned"]
 Verdict = Literal["true", "consequence", "planned", "false"]
@@ -156,17 +155,6 @@ def verdict(alert: Alert, known: Iterable[Known]) -> tuple[Verdict, list[Known]]
     return ("planned" if moved or elsewhere else "false"), []
 
 
-def episodes(alerts: Iterable[Alert]) -> list[Alert]:
-    """The first alerts of the episodes that alerts of one kind make up; they need not be in order."""
-    found: list[Alert] = []
-    last = None
-    for alert in sorted(alerts, key=lambda one: one.time):
-        if last is None or alert.time - last > QUIET or alert.time - found[-1].time >= LONGEST:
-            found.append(alert)
-        last = alert.time
-    return found
-
-
 def score(alerts: Sequence[Alert], known: Sequence[Known], watched: Iterable[str], since: int, until: int) -> Score:
     """Of the alerts on grains that begin from ``since`` up to ``until``, epoch ms; ``watched`` are the series."""
     watched = set(watched)
@@ -182,7 +170,7 @@ def score(alerts: Sequence[Alert], known: Sequence[Known], watched: Iterable[str
         incidents=[_found(one, first.get(one.name)) for one in known],
         episodes=_count(counted, verdicts, kpi_of_series=True),
         series_episodes=_count(counted, verdicts, kpi_of_series=False),
-        pages=len(episodes(counted)),
+        pages=len(begins(alert.time for alert in counted)),
         kpi_weeks=len({kpi_of(series) for series in watched}) * weeks,
         series_weeks=len(watched) * weeks,
         weeks=weeks,
@@ -203,9 +191,9 @@ def _count(alerts: Iterable[Alert], verdicts: Mapping[Alert, Verdict], *, kpi_of
     # Of alerts at the same time the best is the one that people would look at.
     rank = {"true": 0, "consequence": 1, "planned": 2, "false": 3}
     return Counter(
-        min((verdicts[alert] for alert in group if alert.time == begin.time), key=lambda one: rank[one])
+        min((verdicts[alert] for alert in group if alert.time == begin), key=lambda one: rank[one])
         for group in groups.values()
-        for begin in episodes(group)
+        for begin in begins(alert.time for alert in group)
     )
 
 

@@ -4,6 +4,10 @@ Lavin and Ahmad: Evaluating real-time anomaly detection algorithms, the Numenta 
 labelled window only the first detection counts, the more the earlier it is; a detection outside costs the more the
 farther it is behind the window before it; a window without any costs too. The sum over all series is scaled so that
 telling nothing is 0 and the earliest possible detection of everything 100.
+
+Neither detections nor windows count in the probation, a series' first rows: a window that has ended by then is none.
+(So in the published ``nab/sweeper.py``. Its ``runner.py`` takes the number of all windows for the perfect score, as in
+its own data no window is so early; with one, everything detected would be less than 100.)
 """
 
 from __future__ import annotations
@@ -50,6 +54,12 @@ def _sigmoid(position: float) -> float:
     return -1.0 if position > 3.0 else 2.0 / (1.0 + math.exp(5.0 * position)) - 1.0
 
 
+def counted(series: Series) -> list[Window]:
+    """The windows that have not ended within the probation."""
+    first = probation(len(series.scores))
+    return [window for window in series.windows if window[1] >= first]
+
+
 def _places(rows: int, windows: Sequence[Window]) -> list[tuple[float, int]]:
     """Of each row what a detection is worth there, before weights, and the window it lies in (-1: none)."""
     best = _sigmoid(-1.0)
@@ -64,7 +74,7 @@ def _places(rows: int, windows: Sequence[Window]) -> list[tuple[float, int]]:
     return places
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
     """A row that would be detected at a threshold of ``score``; ``window`` (series, window), None where it is false."""
 
     score: float
@@ -72,23 +82,25 @@ class _Step(NamedTuple):
     window: tuple[int, int] | None
 
 
-def _steps(series: Iterable[Series]) -> list[_Step]:
+def steps(series: Iterable[Series]) -> list[Step]:
+    """The rows that count, of all series one after the other."""
     found = []
     for which, (scores, windows) in enumerate(series):
         places = _places(len(scores), windows)
         for row in range(probation(len(scores)), len(scores)):
             worth, window = places[row]
-            found.append(_Step(scores[row], worth, None if window < 0 else (which, window)))
+            found.append(Step(scores[row], worth, None if window < 0 else (which, window)))
     return found
 
 
 def score_at(series: Sequence[Series], threshold: float, profile: Profile = STANDARD) -> float:
-    """The score of all series at one threshold; 100 at most. Without any window, 0 is all there is."""
-    return _scaled(series, [one for one in _steps(series) if one.score >= threshold], profile)
+    """The score of all series at one threshold; 100 at most. Without any window that counts, 0 is all there is."""
+    return scaled(series, [one for one in steps(series) if one.score >= threshold], profile)
 
 
-def _scaled(series: Sequence[Series], detected: Iterable[_Step], profile: Profile) -> float:
-    windows = sum(len(one.windows) for one in series)
+def scaled(series: Sequence[Series], detected: Iterable[Step], profile: Profile) -> float:
+    """The score of all series where these rows are detected."""
+    windows = sum(len(counted(one)) for one in series)
     if not windows:
         return 0.0
     false, found = 0.0, dict[tuple[int, int], float]()
@@ -110,11 +122,11 @@ class Best(NamedTuple):
 
 def best_threshold(series: Sequence[Series], profile: Profile = STANDARD) -> Best:
     """The one threshold for all series that gives the highest score, as the benchmark chooses it."""
-    windows = sum(len(one.windows) for one in series)
+    windows = sum(len(counted(one)) for one in series)
     best = Best(0.0, math.inf)
     raw, found = -profile.missed * windows, dict[tuple[int, int], float]()
-    steps = sorted(_steps(series), key=lambda one: -one.score)
-    for at, one in enumerate(steps):
+    ordered = sorted(steps(series), key=lambda one: -one.score)
+    for at, one in enumerate(ordered):
         if one.window is None:
             raw += profile.false * one.worth
         elif one.window not in found:
@@ -123,7 +135,7 @@ def best_threshold(series: Sequence[Series], profile: Profile = STANDARD) -> Bes
         elif one.worth > found[one.window]:
             raw += profile.found * (one.worth - found[one.window])
             found[one.window] = one.worth
-        if windows and (at + 1 == len(steps) or steps[at + 1].score < one.score):
+        if windows and (at + 1 == len(ordered) or ordered[at + 1].score < one.score):
             score = 100.0 * (raw + profile.missed * windows) / (windows * (profile.found + profile.missed))
             if score > best.score:
                 best = Best(score, one.score)

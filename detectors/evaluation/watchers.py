@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from river import anomaly
 
-from detectors.evaluation.watcher import Context, MakeWatcher, Seen
+from detectors.evaluation.watcher import MakeWatcher, Seen
 from streams.kpis.values import KpiValue
 
 _WEEK_MS = 168 * 3_600_000

@@ -74,7 +74,7 @@ class Levels(Expecting):
 
     def _step(self, x: Reading) -> float | None:
         """The level before, on the scale of roots; None after a gap."""
-        if self._before is None or x["time"] - self._before[0] > _NEXT * x["span"]:
+        if self._before is None or not 0.0 < x["time"] - self._before[0] <= _NEXT * x["span"]:
             return None
         return self._before[1]
 
@@ -107,6 +107,24 @@ class Levels(Expecting):
             return 0.0
         p = min(self._each(x, value))
         return surprise(p * (2.0 - p))
+
+    def parts(self, x: Reading) -> tuple[float, float, float]:
+        """How far its change and its place are from what is usual, as normal scores, and the scale of the change; 0
+        where little is known."""
+        value = value_of(x)
+        if value is None:
+            return 0.0, 0.0, 0.0
+        y, before, (place, change) = _root(value), self._step(x), self.usual(x)
+        stands = 0.0 if place is None else place.score(y)
+        if change is None or before is None:
+            return 0.0, stands, 0.0
+        return change.score(y - before), stands, change.scale
+
+    def pass_over(self, x: Reading) -> None:
+        """Remember where it stands, for the change to the next, and learn nothing."""
+        value = value_of(x)
+        if value is not None:
+            self._before = (x["time"], _root(value))
 
     def learn_one(self, x: Reading) -> None:
         value = value_of(x)

@@ -10,7 +10,7 @@ from detectors.models.clock import DAY
 from detectors.models.expectation import Expectation, Profile, Rate
 from detectors.models.robust import Guard
 from detectors.models.spread import Spread
-from detectors.models.tails import student
+from detectors.models.tails import normal_score, student, surprise
 
 FEW = 3
 _MEMORY = 60.0 * DAY
@@ -28,6 +28,11 @@ class Usual(NamedTuple):
     def p(self, y: float) -> float:
         """How likely as far off or farther is."""
         return student(y - self.middle, self.scale, self.freedom)
+
+    def score(self, y: float) -> float:
+        """The normal score of as far off: below the middle it is negative."""
+        off = y - self.middle
+        return normal_score(surprise(self.p(y)), (off > 0.0) - (off < 0.0))
 
 
 class Normal:

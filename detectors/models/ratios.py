@@ -85,7 +85,11 @@ class Ratios(Expecting):
         rate = self._expectation.at(x["time"], x["span"], single, single)
         if rate is None:
             return None
-        ratio = self._inside(rate.value * lift_of(x))
+        # The estimate rests on so many observations; half of one more went either way: nothing is impossible.
+        evidence = single / max(rate.variance, 1e-12 * single)
+        even = 0.5 if self._above else 0.5 / (evidence + 1.0)
+        ratio = rate.value + even / evidence if self._above else rate.value * evidence / (evidence + 1.0) + even
+        ratio = self._inside(ratio * lift_of(x))
         if self._above:
             return Usual(ratio, min(self._dispersion.value + rate.variance / (ratio * ratio), 1e3), rate)
         return Usual(ratio, min(self._dispersion.value + rate.variance / self._deviation(ratio), 0.9), rate)

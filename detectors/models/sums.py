@@ -71,6 +71,11 @@ class Sums(Expecting):
         variance = (self._squares + _PRIOR * _VARIATION * mean * mean) / (self._readings + _PRIOR)
         return mean, mean + variance / mean
 
+    @property
+    def single(self) -> float:
+        """What one amount is on average."""
+        return self._single()[0]
+
     def usual(self, x: Reading) -> Usual | None:
         """What is expected of a reading's span; None where little is known yet."""
         hours, (single, unit) = x["span"] / HOUR, self._single()

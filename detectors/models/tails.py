@@ -13,6 +13,7 @@ from scipy.special import cython_special as special
 SMALLEST = 1e-300
 _MOST_TERMS = 60
 _LARGE = 1e9
+_LOG10 = log(10.0)
 
 
 def surprise(p: float) -> float:
@@ -88,7 +89,8 @@ def _binomial(k: float, n: float, share: float) -> float:
     if n - k <= 0.0:
         return 1.0
     below = special.betainc(n - k + 1.0, k, 1.0 - share) if k > 0.0 else 0.0
-    return 0.5 * (below + special.betainc(n - k, k + 1.0, 1.0 - share))
+    found: float = 0.5 * (below + special.betainc(n - k, k + 1.0, 1.0 - share))
+    return found
 
 
 def gamma_or_zero(value: float, mean: float, variance: float, zero: float) -> float:
@@ -136,3 +138,11 @@ def beta_band(n: float, share: float, correlation: float, part: float) -> tuple[
     low, high = special.betaincinv(a, b, rest), special.betaincinv(a, b, 1.0 - rest)
     step = 0.5 / n
     return max(0.0, low - step), min(1.0, high + step)
+
+
+def normal_score(surprise: float, side: int) -> float:
+    """How many standard deviations a two-sided surprise is, to the side it is on (-1 or 1; 0 gives 0)."""
+    if not side or surprise <= 0.0:
+        return 0.0
+    found: float = -side * special.ndtri_exp(max(-surprise * _LOG10, -700.0) - log(2.0))
+    return found

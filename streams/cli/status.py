@@ -32,7 +32,7 @@ def _print(found: Status) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from streams.top.units import NOTHING, age
+    from streams.kpis.units import NOTHING, age
 
     console = Console(highlight=False)
     console.print(f"broker   {found.bootstrap}, namespace {found.namespace}", markup=False)

@@ -56,7 +56,7 @@ def list_(settings: Settings, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from streams.top.units import span
+    from streams.kpis.units import span
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading, right in (("Topic", False), ("Partitions", True), ("Records", True), ("Kept", False)):

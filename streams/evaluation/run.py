@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
 from detectors.evaluation.candidate import Judged
+from detectors.evaluation.cooled import Cooled, best_cooled
 from detectors.evaluation.events import Outcome, judge
 from detectors.evaluation.nab import PROFILES, Best, Series, best_threshold, probation, score_at
 from streams.evaluation.detectors import CANDIDATES
-from streams.evaluation.files import Labelled, SeriesError, csv_files, read_series, read_windows, with_windows
+from streams.evaluation.files import Labelled, SeriesError, Windows, csv_files, read_series, read_windows, with_windows
 
 Progress = Callable[[str], None]
+ROW, FILE, WINDOW, MISSING, UNSCORED = "row", "file", "window", "missing file", "unscored file"
 
 
 class Judgement(NamedTuple):
@@ -40,49 +43,93 @@ class Scores(NamedTuple):
     best: dict[str, Best]
 
 
+class Evaluation(NamedTuple):
+    """The series that were judged, by name; and how many of what were left out: :data:`ROW`, :data:`FILE` and so on."""
+
+    judgements: list[Judgement]
+    left_out: Counter[str]
+
+
 def judged(series: Labelled, detector: str) -> list[Judged]:
-    """What a fresh detector says of each row."""
-    candidate = CANDIDATES[detector]()
-    return [candidate.step(time, value) for time, value in zip(series.times, series.values, strict=True)]
+    """What a fresh detector says of each row. Raises :class:`SeriesError` where it fails, whatever its reason."""
+    rows: list[Judged] = []
+    try:
+        candidate = CANDIDATES[detector]()
+        for time, value in zip(series.times, series.values, strict=True):
+            rows.append(candidate.step(time, value))
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise SeriesError(f"{series.name}: {detector} failed at {series.stamps[len(rows)]!r}: {reason}") from error
+    return rows
 
 
-def evaluate(folder: Path, detector: str, out: Path | None, jobs: int | None, say: Progress) -> list[Judgement]:
-    """Judge every series below a folder. A file that cannot be read is said and left out.
+def evaluate(folder: Path, detector: str, out: Path | None, jobs: int | None, say: Progress) -> Evaluation:
+    """Judge every series below a folder. What makes no sense, and a file that the detector fails on, is said and left
+    out.
 
-    A ``windows.json`` in the folder labels the series. Raises :class:`SeriesError` where nothing can be read.
+    A ``windows.json`` in the folder labels the series. Raises :class:`SeriesError` where nothing can be judged, or
+    ``out`` and the folder lie in one another.
     """
-    paths = csv_files(folder)
+    paths = {path.relative_to(folder).as_posix(): path for path in csv_files(folder)}
+    if out is not None:
+        _prepare(out, folder)
     marked = folder / "windows.json"
     windows = read_windows(marked) if marked.exists() else None
+    left_out = Counter[str]()
+    if windows is not None:
+        absent = [name for name in windows.of if name not in paths]
+        for remark in (*windows.remarks, *(f"left out: {marked.name}: {name}: no such file" for name in absent)):
+            say(remark)
+        left_out += Counter({MISSING: len(absent), WINDOW: windows.lost_windows})
     found: dict[str, Judgement] = {}
     with ProcessPoolExecutor(min(jobs or os.cpu_count() or 1, len(paths))) as pool:
-        waiting = {
-            pool.submit(_judge_file, path, path.relative_to(folder).as_posix(), windows, detector, out): path
-            for path in paths
-        }
+        waiting = {pool.submit(_judge_file, path, name, windows, detector, out): name for name, path in paths.items()}
         for number, done in enumerate(as_completed(waiting), 1):
+            name = waiting[done]
             try:
                 judgement = done.result()
-            except SeriesError as error:
-                say(f"[{number}/{len(paths)}] left out: {error}")
+            except (SeriesError, BrokenExecutor) as error:
+                reason = error if isinstance(error, SeriesError) else f"{name}: the process that judged it has died"
+                say(f"[{number}/{len(paths)}] left out: {reason}")
+                left_out[FILE] += 1
                 continue
-            found[judgement.series.name] = judgement
+            found[name] = judgement
             alerts = sum(row.alert for row in judgement.rows)
-            say(f"[{number}/{len(paths)}] {judgement.series.name}: {len(judgement.rows):,} rows, {alerts} alerts")
+            say(f"[{number}/{len(paths)}] {name}: {len(judgement.rows):,} rows, {alerts} alerts")
+            for remark in judgement.series.remarks:
+                say(f"  {remark}")
+            left_out += Counter({ROW: judgement.series.lost_rows, WINDOW: judgement.series.lost_windows})
+            left_out[UNSCORED] += windows is not None and judgement.series.events is None
     if not found:
-        raise SeriesError(f"{folder}: none of its {len(paths)} files could be read")
-    return [found[name] for name in sorted(found)]
+        raise SeriesError(f"{folder}: none of its {len(paths)} files could be judged")
+    return Evaluation([found[name] for name in sorted(found)], +left_out)
 
 
-def _judge_file(
-    path: Path, name: str, windows: dict[str, list[tuple[int, int]]] | None, detector: str, out: Path | None
-) -> Judgement:
+def _prepare(out: Path, folder: Path) -> None:
+    inside, outside = folder.resolve(), out.resolve()
+    if outside == inside:
+        raise SeriesError(f"--out {out}: the folder that is read, whose files would be overwritten (expected another)")
+    if outside.is_relative_to(inside) or inside.is_relative_to(outside):
+        raise SeriesError(
+            f"--out {out}: one of it and {folder} lies in the other, and results would be taken for series "
+            "(expected a folder apart)"
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SeriesError(f"--out {out}: {error.strerror}") from None
+
+
+def _judge_file(path: Path, name: str, windows: Windows | None, detector: str, out: Path | None) -> Judgement:
     series = read_series(path, name)
     if windows is not None:
-        series = with_windows(series, windows.get(name, []))
+        series = with_windows(series, windows)
     judgement = Judgement(series, judged(series, detector))
     if out is not None:
-        write_rows(out / name, judgement)
+        try:
+            write_rows(out / name, judgement)
+        except OSError as error:
+            raise SeriesError(f"{name}: its results could not be written to {out / name}: {error.strerror}") from None
     return judgement
 
 
@@ -100,13 +147,23 @@ def write_rows(path: Path, judgement: Judgement) -> None:
 
 
 def nab_scores(judgements: Sequence[Judgement]) -> Scores:
-    """NAB's scores of series whose events are known."""
-    alerts = [Series([float(row.alert) for row in one.rows], one.series.events or []) for one in judgements]
-    surprise = [Series([row.surprise for row in one.rows], one.series.events or []) for one in judgements]
+    """NAB's scores of the series whose events are known."""
+    alerts = [Series([float(row.alert) for row in one.rows], one.series.events or []) for one in labelled(judgements)]
+    surprise = _surprise(labelled(judgements))
     return Scores(
         {name: score_at(alerts, 1.0, profile) for name, profile in PROFILES.items()},
         {name: best_threshold(surprise, profile) for name, profile in PROFILES.items()},
     )
+
+
+def nab_cooled(judgements: Sequence[Judgement]) -> Cooled:
+    """NAB's standard score of the same, quiet for a while after each detection."""
+    known = labelled(judgements)
+    return best_cooled(_surprise(known), [one.series.times for one in known])
+
+
+def _surprise(judgements: Sequence[Judgement]) -> list[Series]:
+    return [Series([row.surprise for row in one.rows], one.series.events or []) for one in judgements]
 
 
 def labelled(judgements: Iterable[Judgement]) -> list[Judgement]:

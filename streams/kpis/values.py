@@ -17,6 +17,11 @@ class KpiValue(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     denominator)``, ``(sum, n)`` or ``(level,)``. ``weight`` is the number of observations behind it. ``start`` and
     ``end`` are epoch milliseconds UTC, ``end`` excluded. A value of the same series and start with a higher
     ``revision`` replaces it.
+
+    What detection makes of a final value: ``expected`` is (low, middle, high), ``borrowed`` the share of it, 0 to 1,
+    that does not rest on the series' own history. ``surprise`` is -log10 of a p-value, of the value together with those
+    before it; ``side`` says where it lies: -1 below what is expected, 1 above. ``alert``: somebody is to be told.
+    ``why`` says in words what was seen, where it is strange.
     """
 
     kpi: str
@@ -33,6 +38,12 @@ class KpiValue(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     revision: int
     unit: str
     better: str
+    expected: tuple[float, float, float] | None = None
+    borrowed: float = 0.0
+    surprise: float = 0.0
+    side: int = 0
+    alert: bool = False
+    why: str = ""
 
     @property
     def series(self) -> str:

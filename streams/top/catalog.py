@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from streams.kpis import units
 from streams.kpis.definitions import stat_name
-from streams.top import units
 
 if TYPE_CHECKING:
     from streams.config import Config

@@ -7,8 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
+from streams.kpis import units
 from streams.runtime.status import WorkerStatus, ask_workers, metrics_url
-from streams.top import units
 from streams.top.board import Board
 
 if TYPE_CHECKING:

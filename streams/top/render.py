@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from streams.top import units
+from streams.kpis import units
 from streams.top.catalog import Catalog
 from streams.top.rows import Row
 from streams.top.spark import spark

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.live import Live
 
-from streams.top import units
+from streams.kpis import units
 from streams.top.board import DAY_MS, Board
 from streams.top.catalog import Catalog
 from streams.top.feed import KpiFeed

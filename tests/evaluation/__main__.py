@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from detectors.evaluation.cooled import Cooled
 from detectors.evaluation.nab import PROFILES
 from streams.errors import DaybookError
 from streams.evaluation.detectors import CANDIDATES, OURS
-from streams.evaluation.run import Judgement, Scores, evaluate, nab_scores
+from streams.evaluation.files import SeriesError
+from streams.evaluation.run import Judgement, Scores, evaluate, nab_cooled, nab_scores
+from streams.kpis.grid import HOUR_MS
 from tests.benchmarks.figures import table
 from tests.benchmarks.report import DOCS, put
 
@@ -21,6 +24,7 @@ IMAGES = DOCS / "img"
 SERIES = Path(__file__).resolve().parents[3] / "shared" / "data" / "nab_dev"
 PUBLISHED = {"ARTime": 73.6, "Numenta HTM": 69.4, "CAD-OSE": 68.3, "kNN-CAD": 58.1, "random cut forest": 45.8}
 """NAB's standard score of the detectors' own published outputs on these files."""
+BEST = ("standard, best threshold", "standard, best threshold and cool-down")
 SHOWN = (
     "realKnownCause/nyc_taxi.csv",
     "realAWSCloudwatch/ec2_cpu_utilization_53ea38.csv",
@@ -36,36 +40,47 @@ def main() -> int:
     parser.add_argument("--dry-run", action="store_true", help="print, and leave the page as it is")
     wanted = parser.parse_args()
     found: dict[str, Scores] = {}
+    cooled: dict[str, Cooled] = {}
     try:
         for name in CANDIDATES:
             began = time.monotonic()
-            judgements = evaluate(wanted.series, name, None, None, lambda text: None)
+            judgements, left_out = evaluate(wanted.series, name, None, None, lambda text: None)
+            if left_out:
+                raise SeriesError(f"{wanted.series}: {dict(left_out)} left out (see daybook evaluate nab)")
             found[name] = nab_scores(judgements)
             rows = sum(len(one.rows) for one in judgements)
             print(f"{name}: {rows:,} rows in {time.monotonic() - began:.0f} s", flush=True)
             if name == OURS:
                 ours = judgements
+            else:
+                cooled[name] = nab_cooled(judgements)
     except DaybookError as error:
         print(error, file=sys.stderr)
         return 1
-    text = report(found, ours)
+    text = report(found, cooled, ours)
     print(text)
     if not wanted.dry_run:
         IMAGES.mkdir(parents=True, exist_ok=True)
-        plot_scores(found, IMAGES / "nab.png")
+        plot_scores(found, cooled, IMAGES / "nab.png")
         plot_series({one.series.name: one for one in ours}, IMAGES / "nab-series.png")
         PAGE.write_text(put("nab", text, PAGE.read_text()))
     return 0
 
 
-def report(found: dict[str, Scores], ours: list[Judgement]) -> str:
+def report(found: dict[str, Scores], cooled: dict[str, Cooled], ours: list[Judgement]) -> str:
     """The tables."""
     rows: list[tuple[object, ...]] = []
     for name, scores in found.items():
         best = scores.best["standard"]
         given = [f"{scores.given[profile]:.1f}" for profile in PROFILES]
-        rows.append((f"**{name}**" if name == OURS else name, *given, f"{best.score:.1f} at {best.threshold:.3g}"))
-    rows += [(f"{name} (published)", score, "", "", "") for name, score in PUBLISHED.items()]
+        quiet = (
+            f"{quietly.score:.1f} at {quietly.threshold:.3g}, {quietly.cool_down // HOUR_MS} h"
+            if (quietly := cooled.get(name))
+            else ""
+        )
+        shown = f"**{name}**" if name == OURS else name
+        rows.append((shown, *given, f"{best.score:.1f} at {best.threshold:.3g}", quiet))
+    rows += [(f"{name} (published)", "", "", "", score, "") for name, score in PUBLISHED.items()]
     families: dict[str, list[Judgement]] = {}
     for one in ours:
         families.setdefault(one.series.name.split("/")[0], []).append(one)
@@ -75,7 +90,7 @@ def report(found: dict[str, Scores], ours: list[Judgement]) -> str:
     ]
     return "\n\n".join(
         [
-            table(("detector", *(f"{name}, as alerted" for name in PROFILES), "standard, best threshold"), rows),
+            table(("detector", *(f"{name}, as alerted" for name in PROFILES), *BEST), rows),
             "![Scores](img/nab.png)",
             table(("files", "series", "labelled windows", "standard, as alerted"), by_family),
             "![Four series: values, what was expected, labelled windows and alerts](img/nab-series.png)",
@@ -83,15 +98,20 @@ def report(found: dict[str, Scores], ours: list[Judgement]) -> str:
     )
 
 
-def plot_scores(found: dict[str, Scores], file: Path) -> None:
-    """Bars of the standard score."""
+def plot_scores(found: dict[str, Scores], cooled: dict[str, Cooled], file: Path) -> None:
+    """Bars of the standard score: ours as alerted, the others' best of all."""
     plt = _pyplot()
-    bars = {name: scores.given["standard"] for name, scores in found.items()}
+    bars = {
+        name: max(scores.given["standard"], scores.best["standard"].score, cooled[name].score)
+        if name in cooled
+        else scores.given["standard"]
+        for name, scores in found.items()
+    }
     bars |= {f"{name} (published)": score for name, score in PUBLISHED.items()}
     names = sorted(bars, key=bars.__getitem__)
     figure, axes = plt.subplots(figsize=(7.5, 4.2))
     axes.barh(names, [bars[name] for name in names], color=["#c0392b" if name == OURS else "#8899aa" for name in names])
-    axes.set_xlabel("NAB, standard profile, one setting for all series")
+    axes.set_xlabel(f"NAB, standard profile: {OURS} as it alerts, the others at their best")
     axes.grid(axis="x", alpha=0.3)
     figure.tight_layout()
     figure.savefig(file, dpi=120)

@@ -30,7 +30,7 @@ SHELL_ONLY = {
 }  # fmt: skip
 CLOCKS = {"now", "utcnow", "today", "perf_counter", "monotonic", "time_ns"}
 # Programs beside the core, run by hand: they tell how long they took, write files.
-PROGRAMS = {"streams.kpis.warm", "streams.events.schema"}
+PROGRAMS = {"streams.kpis.warm", "streams.events.schema", "detectors.warm"}
 # Makes and keeps the operator's key.
 KEEPERS = {"streams.events.identity"}
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.evaluation.cooled import best_cooled
 from detectors.evaluation.nab import (
     LOW_FALSE,
     LOW_MISSED,
@@ -70,11 +71,56 @@ def test_the_first_rows_do_not_count() -> None:
     assert score_at([series(150, 300, 700)], 1.0) < 100.0
 
 
+def test_a_window_that_has_ended_within_the_first_rows_is_none() -> None:
+    early = [(20, 149), *WINDOWS]
+    assert score_at([series(300, 700, windows=early)], 1.0) == pytest.approx(100.0)
+    assert score_at([series(100, 300, windows=early)], 1.0) == score_at([series(300)], 1.0)
+    assert best_threshold([series(300, 700, windows=early)]) == (pytest.approx(100.0), 1.0)
+    assert score_at([series(windows=early[:1])], 1.0) == 0.0
+    # How far a detection is behind it counts all the same, as in the published scorer.
+    close = score_at([series(155, 300, 700, windows=early)], 1.0)
+    assert score_at([series(300, 700)], 1.0) - close == pytest.approx(100 * 0.11 * -sigmoid(6 / 129) / 4)
+
+
+def test_a_window_that_goes_on_after_the_first_rows_counts() -> None:
+    late = [(100, 150), *WINDOWS]
+    assert score_at([series(300, 700, windows=late)], 1.0) == pytest.approx(100 * 2 / 3)
+    assert score_at([series(120, 300, 700, windows=late)], 1.0) == pytest.approx(100 * 2 / 3)
+    assert score_at([series(150, 300, 700, windows=late)], 1.0) > 100 * 2 / 3
+
+
 def test_series_without_windows_can_only_cost() -> None:
     quiet, loud = series(windows=[]), series(500, windows=[])
     assert score_at([series(300, 700), quiet], 1.0) == pytest.approx(100.0)
     assert score_at([series(300, 700), loud], 1.0) == pytest.approx(100 - 100 * 0.11 / 4)
     assert score_at([loud], 1.0) == 0.0
+
+
+HOUR = 3_600_000
+
+
+def test_with_a_cool_down_what_stays_high_is_detected_once() -> None:
+    lasting = series(*range(200, 206), *range(300, 310), *range(700, 800))
+    hourly = [row * HOUR for row in range(ROWS)]
+    assert best_cooled([lasting], [hourly], cool_downs=[6 * HOUR]).score == pytest.approx(100 * (4 - 0.11) / 4)
+    # Twelve rows are two times of quiet; without any, each row costs.
+    longer = series(*range(200, 212), *range(300, 310), *range(700, 800))
+    assert best_cooled([longer], [hourly], cool_downs=[6 * HOUR]).score == pytest.approx(100 * (4 - 0.22) / 4)
+    assert best_cooled([longer], [hourly], cool_downs=[0]).score == pytest.approx(best_threshold([longer]).score)
+
+
+def test_a_cool_down_ends_with_its_series() -> None:
+    late = series(990, 300, 700)
+    first = series(155, windows=[(155, 160)])
+    hourly = [row * HOUR for row in range(ROWS)]
+    best = best_cooled([late, first], [hourly, hourly], cool_downs=[6 * HOUR, 48 * HOUR])
+    assert best.score == pytest.approx(score_at([late, first], 1.0))
+    assert best.cool_down == 6 * HOUR
+
+
+def test_nothing_to_score_is_zero() -> None:
+    assert best_cooled([], []) == (0.0, math.inf, 0)
+    assert best_cooled([series(windows=[])], [range(ROWS)]).score == 0.0
 
 
 cases = st.lists(

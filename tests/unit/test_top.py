@@ -8,8 +8,8 @@ import itertools
 import pytest
 from rich.console import Console
 
+from streams.kpis import units
 from streams.kpis.values import KpiValue, Status
-from streams.top import units
 from streams.top.board import Board, Grains, Window, comparable
 from streams.top.catalog import Catalog, Goal, Kpi
 from streams.top.render import Header, Screen

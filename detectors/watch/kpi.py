@@ -1,0 +1,224 @@
+"""One KPI under watch: all its series together, and whether somebody is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import log10, nan
+from typing import Any, NamedTuple
+
+import msgspec
+
+from detectors.calendar.business import Circumstances
+from detectors.calendar.lifts import Lifts
+from detectors.calibration.conformal import Calibration
+from detectors.calibration.contract import Contract
+from detectors.calibration.onset import Onset
+from detectors.models.expectation import Profile
+from detectors.models.model import Reading
+from detectors.watch.scan import Wander
+from detectors.watch.series import Look, SeriesWatch
+from detectors.watch.words import Words
+from streams.kpis.definitions import KpiDefinition
+from streams.kpis.values import KpiValue
+
+LEAST_CASES = 3.0
+"""Nobody is told of what rests on fewer orders, parcels or tickets."""
+NOTEWORTHY = 2.0
+"""From this surprise on it is said in words."""
+_TRUST = 200.0
+_COOL_DOWN = 6
+_LONGEST = 72
+_TAUGHT = 14 * 24
+"""Readings of the total from which on its week is a template for slices that are new."""
+
+Around = Callable[[int, int, Mapping[str, str]], Circumstances]
+"""What is known of a span (epoch ms) for a slice."""
+
+
+class _Group:
+    """Series that are alike: one statistic, sliced by the same dimensions. What is strange among them is learned of all
+    of them together."""
+
+    def __init__(self) -> None:
+        self.calibration = Calibration(trust=_TRUST)
+        self.wander = Wander()
+
+    def state(self) -> dict[str, Any]:
+        return {"calibration": self.calibration.state(), "wander": self.wander.state()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.calibration.load(state["calibration"])
+        self.wander.load(state["wander"])
+
+
+class _Seen(NamedTuple):
+    value: KpiValue
+    series: SeriesWatch
+    x: Reading
+    look: Look
+    around: Circumstances
+    bad: float
+    """The surprise of it for the worse."""
+    both: float
+    """The surprise of it, whichever way."""
+    raw: float
+    """What that was calibrated from."""
+
+
+class KpiWatch:
+    """Judges the final values of a KPI, grain by grain, then learns them.
+
+    Of each series the evidence is calibrated among series like it. The stranger a series is the more it counts, but
+    the more series there are the stranger one of them is by chance: each group of slices has an equal share of the
+    chance to be told of, and within it each series (weighted Bonferroni). The strangest is the KPI's surprise, ranked
+    among those it has had, and what the contract makes of that is an alert on that series. Only what is for the worse
+    alerts; where neither is better, both.
+
+    Its state holds all that was learned; the same values in the same order give the same judgements.
+    """
+
+    def __init__(self, kpi: KpiDefinition, timezone: str, per_week: float, around: Around, words: Words) -> None:
+        self._kpi, self._timezone, self._around, self._words = kpi, timezone, around, words
+        self._series: dict[str, SeriesWatch] = {}
+        self._groups: dict[tuple[str, ...], _Group] = {}
+        self._whole = Calibration(trust=_TRUST)
+        self.contract = Contract(per_week)
+        self._onset = Onset(0.0, 0.0, _COOL_DOWN, _LONGEST)
+        self._lifts = Lifts()
+        self._last = -(1 << 62)
+
+    @property
+    def series(self) -> int:
+        """How many series there are."""
+        return len(self._series)
+
+    def step(self, values: Sequence[KpiValue]) -> list[KpiValue]:
+        """Judge all values of one grain, in their order. A grain that is not later than the last is left as it is."""
+        if not values or values[0].start <= self._last:
+            return list(values)
+        self._last = values[0].start
+        members: dict[tuple[str, ...], list[int]] = {}
+        for number, value in enumerate(values):
+            members.setdefault((value.stat, *sorted(value.slice)), []).append(number)
+        seen: list[_Seen] = [None] * len(values)  # type: ignore[list-item]
+        best, worst = 0.0, -1
+        for key, numbers in members.items():
+            group = self._groups.get(key)
+            if group is None:
+                group = self._groups[key] = _Group()
+            share = log10(len(members) * len(numbers))
+            for number in numbers:
+                one = seen[number] = self._see(values[number], group)
+                if one.bad - share > best:
+                    best, worst = one.bad - share, number
+        surprise = -log10(self._whole.p_value(best))
+        alert = self._told(values[0].start, surprise)
+        for key, numbers in members.items():
+            for number in numbers:
+                self._learn(seen[number], self._groups[key])
+        if not self._onset.open:
+            self._whole.learn(best)
+        return [self._judged(one, alert and number == worst, surprise) for number, one in enumerate(seen)]
+
+    def _see(self, value: KpiValue, group: _Group) -> _Seen:
+        name = value.series
+        series = self._series.get(name)
+        if series is None:
+            series = self._series[name] = self._new(value)
+        around = self._around(value.start, value.end, value.slice)
+        x = {
+            "time": float(value.start),
+            "span": float(value.end - value.start),
+            "value": nan if value.value is None else float(value.value),
+            "weight": float(value.weight),
+            "lift": self._lifts.factor(around.kinds) if around.kinds else 1.0,
+        }
+        look = series.look(x, group.wander.scales)
+        if not look.judged or not around.open:
+            return _Seen(value, series, x, look, around, 0.0, 0.0, 0.0)
+        evidence = look.evidence
+        low, high = evidence.low, evidence.high
+        raw = max(low, high)
+        both = -log10(group.calibration.p_value(raw))
+        if value.better == "neither" or raw == (low if value.better == "higher" else high):
+            bad = both
+        else:
+            bad = -log10(group.calibration.p_value(min(low, high)))
+        if value.better == "neither":
+            cases = evidence.low_cases if low > high else evidence.high_cases
+        else:
+            cases = evidence.low_cases if value.better == "higher" else evidence.high_cases
+        if cases < LEAST_CASES or not around.teaches:
+            bad = 0.0
+        return _Seen(value, series, x, look, around, bad, both, raw)
+
+    def _new(self, value: KpiValue) -> SeriesWatch:
+        template: Profile | None = None
+        if value.slice:
+            total = self._series.get(msgspec.structs.replace(value, slice={}).series)
+            if total is not None and total.learned >= _TAUGHT:
+                template = total.model.profile()
+        return SeriesWatch(self._kpi.kind, self._kpi.grain.ms, self._timezone, template)
+
+    def _told(self, time: int, surprise: float) -> bool:
+        """Whether the KPI's surprise is news."""
+        self.contract.advance(time, 1)
+        self._onset.trigger = self.contract.threshold
+        self._onset.recovery = 0.5 * self._onset.trigger
+        alert = self._onset.step(surprise)
+        if alert:
+            self.contract.alerted()
+        return alert
+
+    def _learn(self, one: _Seen, group: _Group) -> None:
+        if not one.around.open:
+            return
+        if one.look.judged and one.around.teaches and not self._onset.open:
+            group.calibration.learn(one.raw)
+            group.wander.learn(one.look.evidence.sums)
+        if one.around.kinds and not one.value.slice and self._kpi.kind in ("count", "sum"):
+            usual = one.series.model.expect({**one.x, "lift": 1.0})
+            if usual is not None and one.value.value is not None:
+                self._lifts.learn(one.around.kinds, one.x["time"], one.x["value"], usual.middle)
+        one.series.learn(one.x, one.look, one.both, one.around.teaches)
+
+    def _judged(self, one: _Seen, alert: bool, surprise: float) -> KpiValue:
+        expected, evidence = one.look.expected, one.look.evidence
+        side = 0 if not one.both else -1 if evidence.low > evidence.high else 1
+        strange = surprise if alert else one.both
+        return msgspec.structs.replace(
+            one.value,
+            expected=None if expected is None else (expected.low, expected.middle, expected.high),
+            borrowed=0.0 if expected is None else round(expected.borrowed, 3),
+            surprise=round(strange, 3),
+            side=side,
+            alert=alert,
+            why=self._words.why(one.value, one.look, one.around, strange) if strange >= NOTEWORTHY else "",
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Everything learned, as plain values and arrays."""
+        return {
+            "series": {name: series.state() for name, series in self._series.items()},
+            "groups": [[list(key), group.state()] for key, group in self._groups.items()],
+            "whole": self._whole.state(),
+            "contract": self.contract.state(),
+            "onset": self._onset.state(),
+            "lifts": self._lifts.state(),
+            "last": self._last,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Become what :meth:`state` told of."""
+        self._series, self._groups = {}, {}
+        for name, told in state["series"].items():
+            series = self._series[name] = SeriesWatch(self._kpi.kind, self._kpi.grain.ms, self._timezone, None)
+            series.load(told)
+        for key, told in state["groups"]:
+            group = self._groups[tuple(key)] = _Group()
+            group.load(told)
+        self._whole.load(state["whole"])
+        self.contract.load(state["contract"])
+        self._onset.load(state["onset"])
+        self._lifts.load(state["lifts"])
+        self._last = state["last"]

@@ -1,0 +1,136 @@
+"""One series under watch: what is usual, how strange the last readings are, and what may be learned of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from detectors.models.by_kind import model_for
+from detectors.models.counts import Counts
+from detectors.models.expectation import Profile
+from detectors.models.levels import Levels
+from detectors.models.model import Expected, Reading
+from detectors.models.ratios import Ratios
+from detectors.models.sums import Sums
+from detectors.models.tails import normal_score
+from detectors.watch.scan import Evidence, Scan
+
+_STRANGE = 3.0
+"""From this surprise on a reading does not teach at once."""
+_USUAL = 1.5
+"""Below it a series is as it was."""
+_LASTING_MS = 3 * 86_400_000
+"""What has been strange for so long is taught: it may be the new usual."""
+
+
+class Look(NamedTuple):
+    """What is seen of a reading: what is ``expected`` (None where too little is known), the ``evidence`` of it and
+    those before it; its normal ``score``, its ``weight`` in sums and the ``cases`` it rests on. Whether anything was
+    ``judged``: something was observed, and enough is known."""
+
+    expected: Expected | None
+    evidence: Evidence
+    score: float = 0.0
+    weight: float = 0.0
+    cases: float = 0.0
+    judged: bool = False
+
+
+NOTHING = Evidence(0.0, 0.0)
+
+
+class SeriesWatch:
+    """A model of the series' kind, and the evidence of its last readings.
+
+    Protection: a reading that is strange is not learned but set aside, and so are those after it until one is usual
+    again. What lasts longer than three days is learned after all, with what was set aside; the model itself then takes
+    a level that stays for usual within half a day.
+    """
+
+    __slots__ = ("_additive", "_aside", "_scan", "_since", "learned", "model")
+
+    def __init__(self, kind: str, grain: int, timezone: str, template: Sequence[float] | Profile | None = None) -> None:
+        self.model = model_for(kind, grain, timezone, template)
+        self.learned = 0
+        """How many readings it was taught."""
+        self._scan = Scan()
+        self._additive = kind not in ("count", "sum")
+        self._aside: list[Reading] = []
+        self._since: float | None = None
+
+    def look(self, x: Reading, scales: Sequence[float]) -> Look:
+        """What is seen of a reading. Changes nothing. ``scales`` are those of :class:`~detectors.watch.scan.Wander`."""
+        expected, value = self.model.expect(x), x["value"]
+        if expected is None or value != value:
+            return Look(expected, NOTHING)
+        off = value - expected.middle
+        if isinstance(self.model, Levels):
+            score, stands, scale = self.model.parts(x)
+            weight = 1.0 / scale if scale > 0.0 else 0.0
+            return Look(expected, self._scan.with_(score, weight, off, scales, stands), score, weight, 0.0, True)
+        score = normal_score(self.model.score_one(x), (off > 0.0) - (off < 0.0))
+        width = expected.high - expected.low
+        weight = (1.0 if self._additive else expected.middle) / width if width > 0.0 else 0.0
+        cases = self._cases(x, off)
+        return Look(expected, self._scan.with_(score, weight, cases, scales), score, weight, cases, True)
+
+    def _cases(self, x: Reading, off: float) -> float:
+        """How many orders, parcels or tickets a deviation rests on, with its sign."""
+        if isinstance(self.model, Counts):
+            return off
+        if isinstance(self.model, Sums):
+            return off / self.model.single
+        if isinstance(self.model, Ratios):
+            return off * x["weight"]
+        return x["weight"] if off > 0.0 else -x["weight"]
+
+    def learn(self, x: Reading, look: Look, strange: float, teaches: bool = True) -> bool:
+        """Take a reading for usual, unless it is ``strange`` (-log10 p) or does not teach. Whether it was learned."""
+        if look.judged:
+            self._scan.add(look.score, look.weight, look.cases)
+        if self._since is None:
+            if strange >= _STRANGE:
+                self._since = x["time"]
+        elif strange < _USUAL:
+            self._since, self._aside = None, []
+        if not teaches:
+            self._pass_over(x)
+            return False
+        if self._since is None:
+            self._teach(x)
+            return True
+        if x["time"] - self._since < _LASTING_MS:
+            self._aside.append(x)
+            self._pass_over(x)
+            return False
+        for earlier in self._aside:
+            self._teach(earlier)
+        self._aside = []
+        self._teach(x)
+        return True
+
+    def _teach(self, x: Reading) -> None:
+        self.model.learn_one(x)
+        self.learned += 1
+
+    def _pass_over(self, x: Reading) -> None:
+        if isinstance(self.model, Levels):
+            self.model.pass_over(x)
+
+    def state(self) -> dict[str, Any]:
+        """Everything learned, as plain values and arrays."""
+        return {
+            "model": self.model.state(),
+            "scan": self._scan.state(),
+            "aside": [dict(x) for x in self._aside],
+            "since": self._since,
+            "learned": self.learned,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Become what :meth:`state` told of."""
+        self.model.load(state["model"])
+        self._scan.load(state["scan"])
+        self._aside = [dict(x) for x in state["aside"]]
+        self._since = state["since"]
+        self.learned = state["learned"]

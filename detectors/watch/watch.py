@@ -1,0 +1,59 @@
+"""The whole business under watch, or the part of it that is in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+from detectors.calendar.business import BusinessCalendar
+from detectors.watch.kpi import KpiWatch
+from detectors.watch.words import Words
+from streams.kpis.definitions import Definitions
+from streams.kpis.values import KpiValue
+
+
+class Watch:
+    """Judges final KPI values, each KPI by itself: what becomes of one does not depend on which others are in the same
+    place.
+
+    ``per_week`` is how often a week the team agreed to be told of something, shared equally by all KPIs.
+    """
+
+    def __init__(self, definitions: Definitions, per_week: float, calendar: BusinessCalendar | None = None) -> None:
+        self.calendar = calendar or BusinessCalendar(definitions.timezone)
+        words = Words(definitions.currency)
+        share = per_week / max(1, len(definitions.kpis))
+        self._kpis = {
+            kpi.name: KpiWatch(kpi, definitions.timezone, share, self.calendar.at, words) for kpi in definitions.kpis
+        }
+
+    @property
+    def series(self) -> int:
+        """How many series there are."""
+        return sum(kpi.series for kpi in self._kpis.values())
+
+    def step(self, values: Iterable[KpiValue]) -> list[KpiValue]:
+        """The same values, judged. They come by KPI and grain, ascending within a KPI.
+
+        Corrections, and values that are not final, are left as they are: judged is what was known when it became final.
+        """
+        judged: list[KpiValue] = []
+        for (name, _, fresh), several in groupby(values, key=_grain):
+            kpi, grain = self._kpis.get(name), list(several)
+            judged += grain if kpi is None or not fresh else kpi.step(grain)
+        return judged
+
+    def state(self) -> dict[str, Any]:
+        """Everything learned, as plain values and arrays."""
+        return {name: kpi.state() for name, kpi in self._kpis.items()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Become what :meth:`state` told of; a KPI it does not tell of begins anew."""
+        for name, kpi in self._kpis.items():
+            if name in state:
+                kpi.load(state[name])
+
+
+def _grain(value: KpiValue) -> tuple[str, int, bool]:
+    return value.kpi, value.start, value.status == "final" and value.revision == 0 and not value.rolling
