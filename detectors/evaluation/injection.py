@@ -52,17 +52,17 @@ class Label(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What values a series can have: from ``low`` to ``high``, ``whole`` numbers only. Of a ``count`` the weight is the
+    """What values a series can have: from ``low`` to ``high``, ``whole`` numbers only. Where ``counted`` the weight is the
     value."""
 
     low: float = -math.inf
     high: float = math.inf
     whole: bool = False
-    count: bool = False
+    counted: bool = False
 
 
 ANY = Bounds()
-COUNT = Bounds(low=0.0, whole=True, count=True)
+COUNT = Bounds(low=0.0, whole=True, counted=True)
 RATIO = Bounds(low=0.0, high=1.0)
 DURATION = Bounds(low=0.0)
 
@@ -123,7 +123,7 @@ def inject(
                 continue
             value = float(min(max(round(value) if bounds.whole else value, bounds.low), bounds.high))
             found[row]["value"] = value
-            if bounds.count:
+            if bounds.counted:
                 found[row]["weight"] = value
             elif label.kind == "outage":
                 found[row]["weight"] = float(round(found[row]["weight"] * (1 - label.size)))

@@ -41,7 +41,7 @@ class Durations(Expecting):
     ) -> None:
         self._floor = floor
         self._normal = Normal(
-            grain, timezone, template, relative=False, spreads=(0.5, 0.3, 0.2), between=0.15, within=0.8
+            grain, timezone, template, relative=False, spreads=(0.7, 0.5, 0.4), between=0.15, within=0.8
         )
 
     def usual(self, x: Reading) -> Usual | None:

@@ -58,6 +58,7 @@ class Levels(Expecting):
             within=0.02,
             level_spread=0.3,
             level_memory=14.0,
+            by_hour=True,
         )
         self._change = Normal(
             grain,
@@ -69,6 +70,7 @@ class Levels(Expecting):
             within=0.1,
             level_spread=0.5,
             level_memory=14.0,
+            by_hour=True,
         )
         self._before: tuple[float, float] | None = None
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp, sqrt
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
-from detectors.models.clock import DAY
+from detectors.models.clock import DAY, hour_of_week
 from detectors.models.expectation import Expectation, Profile, Rate
 from detectors.models.robust import Guard
 from detectors.models.spread import Spread
@@ -15,6 +16,9 @@ from detectors.models.tails import normal_score, student, surprise
 FEW = 3
 _MEMORY = 60.0 * DAY
 _FINEST = 1e-3
+_ALIKE = 5.0
+"""As so many readings that vary as all do, each hour begins."""
+_KEPT = 1.0 - 1.0 / 60.0
 
 
 class Usual(NamedTuple):
@@ -43,7 +47,8 @@ class Normal:
 
     ``relative``: y has a unit, and spreads are in shares of its size, which is learned too; else y is a logarithm.
     Parameters ``grain``, ``timezone``, ``template``, ``spreads`` and ``level_memory`` as in :class:`Expectation`;
-    ``between`` and ``within`` are the priors of both standard deviations.
+    ``between`` and ``within`` are the priors of both standard deviations. ``by_hour``: some hours vary more than
+    others (parcels leave in one batch and arrive one by one).
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class Normal:
         within: float,
         level_spread: float = 0.5,
         level_memory: float = 3.0,
+        by_hour: bool = False,
     ) -> None:
         self._expectation = Expectation(
             grain,
@@ -71,6 +77,9 @@ class Normal:
         self._spread = Spread(between * between, within * within)
         self._guard = Guard()
         self._relative = relative
+        self._zone = ZoneInfo(timezone)
+        # Of each hour of working days, then of weekends: squared deviations in units of what was expected, and how many.
+        self._by_hour = [[_ALIKE, _ALIKE] for _ in range(48)] if by_hour else None
         self._squares = self._seen = self._last = 0.0
 
     @property
@@ -92,6 +101,9 @@ class Normal:
         if rate is None or self._expectation.readings < FEW:
             return None
         variance = size * max(self._spread.of(n), _FINEST * _FINEST) + rate.variance
+        if self._by_hour is not None:
+            squares, number = self._hour(time, span)
+            variance *= squares / number
         return Usual(rate.value, sqrt(variance + finest * finest), self._spread.freedom, rate)
 
     def learn(self, time: float, span: float, y: float, n: float, finest: float = 0.0) -> None:
@@ -105,6 +117,11 @@ class Normal:
                 self._expectation.adopt()
             elif not self._guard.suspicious:
                 self._spread.learn(time, max(0.0, counted * counted - usual.rate.variance) / size, n)
+                if self._by_hour is not None:
+                    hour = self._hour(time, span)
+                    expected = usual.scale * usual.scale * hour[1] / hour[0]
+                    hour[0] = hour[0] * _KEPT + counted * counted / expected
+                    hour[1] = hour[1] * _KEPT + 1.0
             y = usual.middle + counted
         if self._relative:
             fade = exp(-max(0.0, time - self._last) / _MEMORY)
@@ -112,6 +129,11 @@ class Normal:
             self._last = time
         exposure = 1.0 / (size * max(self._spread.of(n), _FINEST * _FINEST) + finest * finest)
         self._expectation.learn(time, span, y * exposure, exposure, None if usual is None else usual.rate)
+
+    def _hour(self, time: float, span: float) -> list[float]:
+        assert self._by_hour is not None
+        day, hour = divmod(hour_of_week(int(time + 0.5 * span), self._zone), 24)
+        return self._by_hour[hour + 24 * (day >= 5)]
 
     def profile(self) -> Profile:
         """The shape of the week, additive around 0."""
@@ -123,6 +145,7 @@ class Normal:
             "spread": self._spread.state(),
             "guard": self._guard.state(),
             "size": [self._squares, self._seen, self._last],
+            "by_hour": None if self._by_hour is None else [list(hour) for hour in self._by_hour],
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -130,3 +153,5 @@ class Normal:
         self._spread.load(state["spread"])
         self._guard.load(state["guard"])
         self._squares, self._seen, self._last = map(float, state["size"])
+        told = state["by_hour"]
+        self._by_hour = None if told is None else [[float(squares), float(number)] for squares, number in told]

@@ -27,7 +27,7 @@ NOTEWORTHY = 2.0
 """From this surprise on it is said in words."""
 _TRUST = 200.0
 _COOL_DOWN = 6
-_LONGEST = 72
+_LONGEST = 168
 _TAUGHT = 14 * 24
 """Readings of the total from which on its week is a template for slices that are new."""
 
@@ -86,6 +86,8 @@ class KpiWatch:
         self._onset = Onset(0.0, 0.0, _COOL_DOWN, _LONGEST)
         self._lifts = Lifts()
         self._last = -(1 << 62)
+        # Others are no larger and no smaller on holidays.
+        self._lifted = kpi.kind in ("count", "sum")
 
     @property
     def series(self) -> int:
@@ -112,12 +114,17 @@ class KpiWatch:
                 if one.bad - share > best:
                     best, worst = one.bad - share, number
         surprise = -log10(self._whole.p_value(best))
+        open_before = self._onset.open
         alert = self._told(values[0].start, surprise)
         for key, numbers in members.items():
             for number in numbers:
                 self._learn(seen[number], self._groups[key])
         if not self._onset.open:
             self._whole.learn(best)
+        if alert or open_before != self._onset.open:
+            # What has been told of, or is over, is no evidence of anything new.
+            for series in self._series.values():
+                series.begin_anew()
         return [self._judged(one, alert and number == worst, surprise) for number, one in enumerate(seen)]
 
     def _see(self, value: KpiValue, group: _Group) -> _Seen:
@@ -148,7 +155,7 @@ class KpiWatch:
             cases = evidence.low_cases if low > high else evidence.high_cases
         else:
             cases = evidence.low_cases if value.better == "higher" else evidence.high_cases
-        if cases < LEAST_CASES or not around.teaches:
+        if cases < LEAST_CASES or not around.teaches or (around.holiday and not self._lifted):
             bad = 0.0
         return _Seen(value, series, x, look, around, bad, both, raw)
 
@@ -176,7 +183,7 @@ class KpiWatch:
         if one.look.judged and one.around.teaches and not self._onset.open:
             group.calibration.learn(one.raw)
             group.wander.learn(one.look.evidence.sums)
-        if one.around.kinds and not one.value.slice and self._kpi.kind in ("count", "sum"):
+        if one.around.kinds and not one.value.slice and self._lifted:
             usual = one.series.model.expect({**one.x, "lift": 1.0})
             if usual is not None and one.value.value is not None:
                 self._lifts.learn(one.around.kinds, one.x["time"], one.x["value"], usual.middle)

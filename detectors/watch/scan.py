@@ -130,6 +130,10 @@ class Scan:
         """Remember a reading."""
         self._recent.append((weight * min(max(score, -self._limit), self._limit), weight * weight, cases))
 
+    def clear(self) -> None:
+        """Forget all readings."""
+        self._recent.clear()
+
     def state(self) -> list[list[float]]:
         return [list(one) for one in self._recent]
 

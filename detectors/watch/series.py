@@ -113,6 +113,10 @@ class SeriesWatch:
         self.model.learn_one(x)
         self.learned += 1
 
+    def begin_anew(self) -> None:
+        """Forget the evidence, not what is usual."""
+        self._scan.clear()
+
     def _pass_over(self, x: Reading) -> None:
         if isinstance(self.model, Levels):
             self.model.pass_over(x)
