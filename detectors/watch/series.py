@@ -86,6 +86,10 @@ class SeriesWatch:
 
     def learn(self, x: Reading, look: Look, strange: float, teaches: bool = True) -> bool:
         """Take a reading for usual, unless it is ``strange`` (-log10 p) or does not teach. Whether it was learned."""
+        if not teaches:
+            # What is known to be broken is no evidence either.
+            self._pass_over(x)
+            return False
         if look.judged:
             self._scan.add(look.score, look.weight, look.cases)
         if self._since is None:
@@ -93,9 +97,6 @@ class SeriesWatch:
                 self._since = x["time"]
         elif strange < _USUAL:
             self._since, self._aside = None, []
-        if not teaches:
-            self._pass_over(x)
-            return False
         if self._since is None:
             self._teach(x)
             return True
