@@ -207,7 +207,7 @@ def test_a_promotions_lift_is_learned() -> None:
 def test_a_closed_shop_is_not_judged() -> None:
     hours = Hours([[(8 * 60, 20 * 60)]] * 7, "UTC")
     calendar = BusinessCalendar("UTC", hours)
-    values = [one for one in orders(3 * WEEK)]
+    values = orders(3 * WEEK)
     judged = told(watch(kpis("neither"), calendar=calendar), values)
     closed = [one for one in judged if not 8 <= (one.start - MONDAY) // HOUR % 24 < 20]
     assert closed
