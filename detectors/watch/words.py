@@ -5,7 +5,7 @@ from __future__ import annotations
 from detectors.calendar.business import Circumstances
 from detectors.models.silence import odds
 from detectors.watch.series import Look
-from streams.kpis.units import human, span
+from streams.kpis.units import duration, human, span
 from streams.kpis.values import KpiValue
 
 _OBSERVED = ("ratio", "seconds", "score")
@@ -26,15 +26,17 @@ class Words:
         now, low, middle, high = (self._human(one, value) for one in (value.value, *expected[:3]))
         below = evidence.low > evidence.high
         grains = evidence.low_span if below else evidence.high_span
-        usual = value.value is not None and expected.low <= value.value <= expected.high
-        if grains > 1:
-            text = f"too {'little' if below else 'much'} for {_lasting(value, grains)}: lately {now} instead of {middle}"
-        elif usual and grains:
+        band = f" ({low} to {high} is usual)"
+        if below and look.quiet is not None:
+            text = f"none for {duration(look.quiet.length / 1000)}, where {look.quiet.expected:.1f} are usual"
+        elif grains > 1:
+            side = "little" if below else "much"
+            text = f"too {side} for {_lasting(value, grains)}: lately {now} instead of {middle}{band}"
+        elif grains and value.value is not None and expected.low <= value.value <= expected.high:
             # A level is also judged by its last step.
-            text = f"a sudden {'fall' if below else 'rise'} to {now}"
+            text = f"a sudden {'fall' if below else 'rise'} to {now}{band}"
         else:
-            text = f"{now} instead of {middle}"
-        text += f" ({low} to {high} is usual)"
+            text = f"{now} instead of {middle}{band}"
         if value.weight and value.unit in _OBSERVED:
             text += f", {self._observed(value)}"
         if expected.borrowed >= 0.5:
