@@ -56,7 +56,7 @@ class Words:
     def _human(self, number: float | None, value: KpiValue) -> str:
         """As everywhere; of what is expected of a count, no more digits than tell something."""
         if number is not None and value.unit not in (*_OBSERVED, "money"):
-            number = round(number) if abs(number) >= 9.5 else round(number, 1)
+            return f"{number:,.0f}" if abs(number) >= 9.5 else f"{number:.1f}".removesuffix(".0")
         return human(number, value.unit, self._currency)
 
 

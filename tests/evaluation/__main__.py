@@ -18,6 +18,7 @@ from streams.evaluation.run import Judgement, Scores, evaluate, nab_cooled, nab_
 from streams.kpis.grid import HOUR_MS
 from tests.benchmarks.figures import table
 from tests.benchmarks.report import DOCS, put
+from tests.evaluation import real_report
 
 PAGE = DOCS / "detection.md"
 IMAGES = DOCS / "img"
@@ -38,7 +39,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.evaluation", description=__doc__)
     parser.add_argument("--series", type=Path, default=SERIES, help="a folder in NAB's layout")
     parser.add_argument("--dry-run", action="store_true", help="print, and leave the page as it is")
+    parser.add_argument("--only", choices=("real",), help="the real data sets instead of NAB's series")
     wanted = parser.parse_args()
+    if wanted.only == "real":
+        real_report.publish(lambda text: print(text, flush=True), wanted.dry_run)
+        return 0
     found: dict[str, Scores] = {}
     cooled: dict[str, Cooled] = {}
     try:
