@@ -31,7 +31,7 @@ class Words:
             text = f"none for {duration(look.quiet.length / 1000)}, where {look.quiet.expected:.1f} are usual"
         elif grains > 1:
             side = "little" if below else "much"
-            text = f"too {side} for {_lasting(value, grains)}: lately {now} instead of {middle}{band}"
+            text = f"too {side} over {_lasting(value, grains)}: now {now} instead of {middle}{band}"
         elif grains and value.value is not None and expected.low <= value.value <= expected.high:
             # A level is also judged by its last step.
             text = f"a sudden {'fall' if below else 'rise'} to {now}{band}"
