@@ -50,17 +50,26 @@ class SeriesWatch:
     a level that stays for usual within half a day.
     """
 
-    __slots__ = ("_additive", "_aside", "_scan", "_silence", "_since", "learned", "model")
+    __slots__ = ("_additive", "_aside", "_scan", "_silence", "_strange_since", "learned", "model", "since")
 
-    def __init__(self, kind: str, grain: int, timezone: str, template: Sequence[float] | Profile | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        grain: int,
+        timezone: str,
+        template: Sequence[float] | Profile | None = None,
+        since: int = 0,
+    ) -> None:
         self.model = model_for(kind, grain, timezone, template)
+        self.since = since
+        """When its first reading begins, epoch ms."""
         self.learned = 0
         """How many readings it was taught."""
         self._scan = Scan()
         self._silence = Silence(grain, timezone, counts=self.model) if isinstance(self.model, Counts) else None
         self._additive = kind not in ("count", "sum")
         self._aside: list[Reading] = []
-        self._since: float | None = None
+        self._strange_since: float | None = None
 
     def look(self, x: Reading, scales: Sequence[float]) -> Look:
         """What is seen of a reading. Changes nothing. ``scales`` are those of :class:`~detectors.watch.scan.Wander`."""
@@ -104,15 +113,15 @@ class SeriesWatch:
             return False
         if look.judged:
             self._scan.add(look.score, look.weight, look.cases)
-        if self._since is None:
+        if self._strange_since is None:
             if strange >= _STRANGE:
-                self._since = x["time"]
+                self._strange_since = x["time"]
         elif strange < _USUAL:
-            self._since, self._aside = None, []
-        if self._since is None:
+            self._strange_since, self._aside = None, []
+        if self._strange_since is None:
             self._teach(x)
             return True
-        if x["time"] - self._since < _LASTING_MS:
+        if x["time"] - self._strange_since < _LASTING_MS:
             self._aside.append(x)
             self._pass_over(x)
             return False
@@ -141,7 +150,8 @@ class SeriesWatch:
             "scan": self._scan.state(),
             "quiet": None if self._silence is None else self._silence.lasting(),
             "aside": [dict(x) for x in self._aside],
-            "since": self._since,
+            "strange_since": self._strange_since,
+            "since": self.since,
             "learned": self.learned,
         }
 
@@ -152,5 +162,5 @@ class SeriesWatch:
         if self._silence is not None:
             self._silence.resume(state["quiet"])
         self._aside = [dict(x) for x in state["aside"]]
-        self._since = state["since"]
-        self.learned = state["learned"]
+        self._strange_since = state["strange_since"]
+        self.since, self.learned = state["since"], state["learned"]
