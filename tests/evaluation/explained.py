@@ -103,6 +103,30 @@ KNOWN = (
         "",
         "end of the data: the last order that was not cancelled is of 29 August",
     ),
+    # -- The support log
+    _days("servicenow", "2016-02-29", "2016-03-06", "", "start of the data: the log knows of no ticket from before"),
+    _day("servicenow", "2016-03-25", "", "Good Friday"),
+    _days(
+        "servicenow",
+        "2016-04-21",
+        "2016-04-24",
+        "",
+        "a public holiday in Brazil, Tiradentes, and the Friday after it; so the log may be from there",
+    ),
+    _days(
+        "servicenow",
+        "2016-05-26",
+        "2016-05-29",
+        "",
+        "a public holiday in Brazil and elsewhere, Corpus Christi, and the Friday after it",
+    ),
+    _days(
+        "servicenow",
+        "2016-06-01",
+        "2016-07-04",
+        "",
+        "end of the data: tickets opened up to 31 May, of later ones a handful",
+    ),
 )
 
 
