@@ -32,8 +32,8 @@ class Words:
         elif grains > 1:
             side = "little" if below else "much"
             text = f"too {side} over {_lasting(value, grains)}: now {now} instead of {middle}{band}"
-        elif grains and value.value is not None and expected.low <= value.value <= expected.high:
-            # A level is also judged by its last step.
+        elif grains and not look.cases and expected.low <= (value.value or 0.0) <= expected.high:
+            # Only a level rests on no cases, and is also judged by its last step.
             text = f"a sudden {'fall' if below else 'rise'} to {now}{band}"
         else:
             text = f"{now} instead of {middle}{band}"

@@ -34,8 +34,8 @@ _BATCH = "returns are booked in batches: {0} within the hour, of orders long bef
 
 KNOWN = (
     # -- The gift shop
-    _day("online_retail", "2011-12-09", "", "one order of 80,995 pieces, £ 168,470; sent back twelve minutes later"),
-    _day("online_retail", "2011-01-18", "", "one order of 74,215 pieces, £ 77,184; sent back the same morning"),
+    _day("online_retail", "2011-12-09", "", "one order of 80,995 pieces, £ 168,470; sent back 12 minutes later"),
+    _day("online_retail", "2011-01-18", "", "one order of 74,215 pieces, £ 77,184; sent back 16 minutes later"),
     _day("online_retail", "2011-11-07", "revenue", _WALK_IN.format("52,941")),
     _day("online_retail", "2011-11-14", "revenue", _WALK_IN.format("50,654")),
     _day("online_retail", "2011-07-19", "revenue{region=EIRE", "a wholesale customer: one order of £ 11,134"),
@@ -59,7 +59,7 @@ KNOWN = (
         "online_retail",
         "2011-03-17",
         "orders_placed",
-        "walk-in sales of the day keyed in after hours, minute by minute",
+        "five walk-in sales of hundreds of lines each, entered within 16 minutes, beside seven usual orders",
     ),
     _day("online_retail", "2011-05-23", "refund_ratio", _BATCH.format(16)),
     _day("online_retail", "2011-10-06", "refund_ratio", _BATCH.format(25)),
@@ -68,6 +68,10 @@ KNOWN = (
     _days("online_retail", "2010-12-23", "2011-01-03", "", "closed from Christmas to New Year"),
     _days("online_retail", "2011-04-22", "2011-04-25", "", "Easter"),
     _day("online_retail", "2011-04-29", "", "the royal wedding, a bank holiday of that year"),
+    _days("online_retail", "2010-12-01", "2010-12-02", "", "start of the data: its first night and morning"),
+    _day("online_retail", "2011-10-05", "orders_placed{region=Channel", "one customer, three orders in three minutes"),
+    _day("online_retail", "2011-05-12", "revenue{region=Germany", "one order of £ 9,341"),
+    _day("online_retail", "2011-07-31", "revenue{region=EIRE", "a wholesale customer: one order of £ 13,464"),
     # -- The marketplace
     _days(
         "olist", "2016-09-01", "2016-11-30", "", "start of the data: 33 orders in September and October 2016, then none"

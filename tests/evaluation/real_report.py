@@ -176,7 +176,7 @@ def _panel(axes: Any, one: Judged, moment: Moment, around: int, kpi: KpiDefiniti
         axes.plot([marked], [moment.value.value * factor], "o", ms=7, mfc="none", mec=colour, mew=1.4)
     axes.set_ylim(*_limits(course, shown, factor))
     axes.set_ylabel(unit, fontsize=7)
-    locator = AutoDateLocator(maxticks=7)
+    locator = AutoDateLocator(minticks=4, maxticks=10)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.xaxis.get_offset_text().set_size(6)
