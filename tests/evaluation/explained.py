@@ -30,7 +30,7 @@ def _days(data_set: str, first: str, last: str, series: str, text: str) -> Known
 
 
 _WALK_IN = "one order of £ {0}: lines without a customer are one order a minute; thousands of pieces booked at once"
-_BATCH = "returns are booked in batches: {0} within the hour, of orders long before"
+_BATCH = "returns are booked in batches: {0} within the hour"
 
 KNOWN = (
     # -- The gift shop
@@ -108,6 +108,36 @@ KNOWN = (
         "end of the data: the last order that was not cancelled is of 29 August",
     ),
     # -- The support log
+    _days(
+        "servicenow",
+        "2016-05-02",
+        "2016-05-13",
+        "tickets_opened",
+        "each working evening of 2 to 13 May one place reported some twenty tickets of one topic; why is not known",
+    ),
+    _day(
+        "servicenow",
+        "2016-04-28",
+        "tickets_opened{queue=23",
+        "45 calls about one topic within two hours, from several places: an outage by all appearances",
+    ),
+    _days(
+        "servicenow",
+        "2016-03-07",
+        "2016-03-08",
+        "",
+        "the busiest day of the log, 607 tickets, 323 of them for this queue, twice as many as usual; why is not known",
+    ),
+    _day("servicenow", "2016-05-23", "tickets_open{queue=12", "eight tickets resolved within half an hour"),
+    _day(
+        "servicenow",
+        "2016-03-28",
+        "tickets_open{topic=46",
+        "16 tickets resolved within an hour, the first of a working day after Easter",
+    ),
+    _day("servicenow", "2016-04-15", "tickets_open{queue=66", "14 tickets resolved within an hour"),
+    _day("servicenow", "2016-04-04", "tickets_open{queue=20", "ten tickets opened within the hour; why is not known"),
+    _day("servicenow", "2016-03-15", "resolution_time", "the only ticket was opened and resolved in the same minute"),
     _days("servicenow", "2016-02-29", "2016-03-06", "", "start of the data: the log knows of no ticket from before"),
     _day("servicenow", "2016-03-25", "", "Good Friday"),
     _days(

@@ -63,7 +63,7 @@ class RealSet(NamedTuple):
 SETS = (
     RealSet("online_retail", "gift shop, United Kingdom", "GB", "ENG", _HOUR, "6 orders an hour while it is open"),
     RealSet("olist", "marketplace, Brazil", "BR", None, _DAY, "16 orders a day: most hours have none"),
-    RealSet("servicenow", "IT support, place unknown", None, None, _HOUR, "50 tickets an hour by day", _LOG_ENDS),
+    RealSet("servicenow", "IT support, place unknown", None, None, _HOUR, "40 tickets an hour by day", _LOG_ENDS),
 )
 
 
