@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import groupby, pairwise
 from math import ceil, log10, nan
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -41,7 +41,7 @@ PAGES = 3.0
 """Pages a week that are agreed upon."""
 STORM_DAY, STORM_WEEK = 4, 9
 """More pages in 24 hours, or in seven days, are a storm."""
-_FAMILIES = ("orders", "deliveries", "support")
+_FAMILIES: Final = ("orders", "deliveries", "support")
 _LOG_ENDS = datetime(2016, 7, 4, tzinfo=UTC)
 """The support log holds the tickets of three months; of the half-year behind, a handful each week."""
 _HOUR, _DAY = Span("1h", HOUR_MS), Span("1d", DAY_MS)
@@ -106,7 +106,7 @@ class Judged(NamedTuple):
     """What was said of a data set. ``courses`` are all series by name; ``strange`` are values with their surprise, at
     least 1 once the number of series of their KPI is allowed for (that of an alert has been); ``alerts`` are those of
     the KPIs before the desk, ``told`` those that people were told of; ``pages`` is where these began, epoch ms;
-    ``seconds`` of processor time went into judging ``count`` values of the grains from ``begin`` to ``end``."""
+    ``seconds`` of processor time went into judging ``judged`` values of the grains from ``begin`` to ``end``."""
 
     real: Real
     courses: dict[str, Course]
@@ -116,7 +116,7 @@ class Judged(NamedTuple):
     pages: list[int]
     begin: int
     end: int
-    count: int
+    judged: int
     seconds: float
 
     @property
@@ -192,7 +192,7 @@ def fed(default: Definitions, records: Sequence[Record], grain: Span) -> Definit
     for _, events in _read(records, len(records)):
         for event in events:
             if not isinstance(event, SourceHeartbeat):
-                name = event.__struct_config__.tag
+                name = str(event.__struct_config__.tag)
                 types.add(name)
                 fields.update((name, field) for field, value in msgspec.structs.asdict(event.data).items() if value)
     sliced = {one.name for one in default.dimensions if fields.intersection(one.sources)}

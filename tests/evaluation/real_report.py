@@ -65,8 +65,8 @@ def counts(found: Iterable[Judged]) -> str:
             f"{one.weeks:.0f}",
             len(one.real.definitions.kpis),
             f"{len(one.courses):,}",
-            f"{one.count:,}",
-            f"{one.seconds / one.count * 1e6:.0f}",
+            f"{one.judged:,}",
+            f"{one.seconds / one.judged * 1e6:.0f}",
             len(one.alerts),
             len(one.pages),
             f"{len(one.pages) / one.weeks:.1f}",
@@ -155,8 +155,9 @@ def plot_surprises(one: Judged, file: Path) -> None:
 
 
 def _panel(axes: Any, one: Judged, moment: Moment, around: int, kpi: KpiDefinition) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib import dates as matplotlib_dates
 
+    dates: Any = matplotlib_dates
     course, at, zone = one.courses[moment.value.series], moment.value.start, _zone(one)
     shown = [row for row, start in enumerate(course.starts) if abs(start - at) <= around]
     # As the business's clocks showed it.
@@ -176,9 +177,9 @@ def _panel(axes: Any, one: Judged, moment: Moment, around: int, kpi: KpiDefiniti
         axes.plot([marked], [moment.value.value * factor], "o", ms=7, mfc="none", mec=colour, mew=1.4)
     axes.set_ylim(*_limits(course, shown, factor))
     axes.set_ylabel(unit, fontsize=7)
-    locator = AutoDateLocator(minticks=4, maxticks=10)
+    locator = dates.AutoDateLocator(minticks=4, maxticks=10)
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     axes.xaxis.get_offset_text().set_size(6)
     axes.tick_params(labelsize=6)
 
