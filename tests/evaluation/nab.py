@@ -1,4 +1,4 @@
-"""The general detector and its baselines on the Numenta Anomaly Benchmark: the tables and plots of docs/detection.md."""
+"""The general detector and its baselines on the Numenta Anomaly Benchmark: tables and plots for docs/detection.md."""
 
 from __future__ import annotations
 
