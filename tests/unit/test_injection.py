@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_faults_do_not_overlap_and_leave_room(seed: int, each: int, length: int,
     assert Counter(label.kind for label in labels) == dict.fromkeys(SIZES, each)
     assert labels[0].first >= ignored
     assert labels[-1].last + apart < rows
-    assert all(after.first - before.last > apart for before, after in zip(labels, labels[1:], strict=False))
+    assert all(after.first - before.last > apart for before, after in pairwise(labels))
     for label in labels:
         rows_of = label.last - label.first + 1
         assert label.size in SIZES[label.kind]
