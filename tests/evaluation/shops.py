@@ -256,17 +256,23 @@ def by_kind(outcomes: Sequence[Outcome]) -> str:
 
 
 def at_same_rate(fair: Iterable[Fair]) -> str:
-    """The others as quiet as ours."""
+    """The others as quiet as ours; nothing where no threshold makes them so."""
     rows = [
         (
             one.watcher,
             _size(one.size),
-            f"{one.threshold:.3g}",
-            f"{one.without.false_per_kpi_week:.3f}",
-            f"{one.with_.recall:.2f}",
-            f"{one.with_.precision:.2f}",
-            _hours(one.with_.delay),
-            f"{one.with_.pages_per_week:.2f}",
+            *(
+                (
+                    f"{one.threshold:.3g}",
+                    f"{one.without.false_per_kpi_week:.3f}",
+                    f"{one.with_.recall:.2f}",
+                    f"{one.with_.precision:.2f}",
+                    _hours(one.with_.delay),
+                    f"{one.with_.pages_per_week:.2f}",
+                )
+                if np.isfinite(one.threshold)
+                else ("-",) * 6
+            ),
         )
         for one in fair
     ]
