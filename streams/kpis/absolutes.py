@@ -13,6 +13,9 @@ from streams.kpis.compiled import njit
 
 I64 = npt.NDArray[np.int64]
 
+SPARE = 1024
+"""Sums more than a quarter above what was kept the last time, before those of sealed panes are forgotten."""
+
 
 @njit
 def _replace(cells, series, place, pane, value, delta):  # type: ignore[no-untyped-def]
@@ -43,7 +46,7 @@ class Absolutes:
 
     def seal(self, pane: int) -> None:
         """Forget the panes before this one; no change of theirs is wanted any more."""
-        if self._cells.meta[USED] > 2 * self._kept + 4096:
+        if self._cells.meta[USED] > self._kept + self._kept // 4 + SPARE:
             self._cells = sealed(self._cells, np.int64(pane))
             self._kept = int(self._cells.meta[USED])
 

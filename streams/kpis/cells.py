@@ -64,9 +64,9 @@ def new_cells(capacity):  # type: ignore[no-untyped-def]
 
 @lean
 def _capacity(count):  # type: ignore[no-untyped-def]
-    """Of a table that is to hold ``count`` cells: at most a third of it, so that some more fit in."""
+    """Of a table that is to hold ``count`` cells: at most half of it, so that some more fit in."""
     capacity = 1024
-    while count * 3 > capacity:
+    while count * 2 > capacity:
         capacity *= 2
     return capacity
 
@@ -141,11 +141,11 @@ def _copy(cells, capacity, floor):  # type: ignore[no-untyped-def]
 
 @njit
 def with_room(cells, wanted):  # type: ignore[no-untyped-def]
-    """The same cells with room for ``wanted`` more at a load below one half."""
+    """The same cells with room for ``wanted`` more at a load below two thirds."""
     capacity = cells.table.shape[0]
-    if (cells.meta[USED] + wanted) * 2 <= capacity:
+    if (cells.meta[USED] + wanted) * 3 <= capacity * 2:
         return cells
-    while (cells.meta[USED] + wanted) * 2 > capacity:
+    while (cells.meta[USED] + wanted) * 3 > capacity * 2:
         capacity *= 2
     return _copy(cells, capacity, np.iinfo(np.int64).min)
 

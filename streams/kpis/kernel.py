@@ -33,7 +33,7 @@ I64 = npt.NDArray[np.int64]
 
 
 SPARE_CELLS = 8192
-"""Cells more than twice what was kept the last time, before those that have been told for good are let go."""
+"""Cells more than a quarter above what was kept the last time, before those that have been told for good are let go."""
 KIND_SHIFT = 57
 """Where an event's kind begins in its sort key; below it are bits of its digest."""
 
@@ -84,6 +84,11 @@ class Kernel:
     def watermark(self) -> int | None:
         """The partition's watermark in epoch ms, None before it has one."""
         return self._intake.watermarks.partition()
+
+    @property
+    def reached(self) -> tuple[int, ...]:
+        """How far each topic has come by itself, in epoch ms; long before any event where it has not begun."""
+        return tuple(self._intake.watermarks.own)
 
     @property
     def offsets(self) -> Offsets:
@@ -252,7 +257,11 @@ class Kernel:
         self.sequence += 1
         self._stirred = False
         watermark = self.watermark
-        if published and self._cells.meta[USED] > 2 * self._kept_cells + SPARE_CELLS:
+        if published:
+            # What was sealed when it was taken out and published has been told for good; all else is kept to be told
+            # again.
+            self._let_go_below = self._intake.sealed_below
+        if published and self._cells.meta[USED] > self._kept_cells + self._kept_cells // 4 + SPARE_CELLS:
             self._cells = sealed(self._cells, self._let_go_below // self.plan.pane_ms)
             self._kept_cells = int(self._cells.meta[USED])
         if watermark is not None and watermark >= self._next_forget:
@@ -261,9 +270,6 @@ class Kernel:
         frontier = newest // self.plan.pane_ms
         self._cells = come_due(self._entities.rows, self.plan.program, self._cells, frontier)
         rows: I64 = take_changed(self._cells, frontier)
-        # What was sealed when it was taken out and published has been told for good; all else is kept to be told again.
-        if published:
-            self._let_go_below = self._intake.sealed_below
         if watermark is not None:
             floor = watermark - self.plan.allowed_lateness_ms
             self._intake.sealed_below = max(self._intake.sealed_below, floor)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.kpis.compiled import lean, njit
+from streams.kpis.rows import GROWTH
 from streams.kpis.scan.spans import joined, length_of, start_of
 from streams.kpis.scan.words import PADDING, address, byte, mixed, same
 
@@ -243,7 +244,7 @@ class Names:
         table = self._table
         reach = int(rows.max()) + 1 if rows.size else 0
         if reach > table.owner.shape[0]:
-            capacity = max(1024, reach, 2 * table.owner.shape[0])
+            capacity = max(1024, reach, table.owner.shape[0] + table.owner.shape[0] // GROWTH)
             grown = [np.full(capacity, _FREE, dtype=np.int64) for _ in range(4)]
             for old, new in zip((table.hash, table.start, table.length, table.owner), grown, strict=True):
                 new[: old.shape[0]] = old

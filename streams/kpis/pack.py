@@ -17,7 +17,7 @@ def _encode(value: object) -> object:
     if isinstance(value, np.ndarray):
         little = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
         head = msgspec.msgpack.encode((little.dtype.str, little.shape))
-        return msgspec.msgpack.Ext(_ARRAY, len(head).to_bytes(2, "big") + head + little.tobytes())
+        return msgspec.msgpack.Ext(_ARRAY, b"".join((len(head).to_bytes(2, "big"), head, little.data)))
     if isinstance(value, np.integer):
         return int(value)
     raise TypeError(f"{type(value).__name__} cannot be packed")

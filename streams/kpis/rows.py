@@ -15,7 +15,7 @@ import numpy.typing as npt
 from streams.kpis.compiled import lean
 
 I64 = npt.NDArray[np.int64]
-I32 = npt.NDArray[np.int32]
+U16 = npt.NDArray[np.uint16]
 I8 = npt.NDArray[np.int8]
 
 NONE = np.iinfo(np.int64).min
@@ -47,9 +47,9 @@ class Rows(NamedTuple):
     """
 
     first: I64
-    attribute: I32
+    attribute: U16
     stand: I8
-    entered: I32
+    entered: U16
     overdue: I64
     counted: I8
     life: I64
@@ -64,7 +64,7 @@ class Log(NamedTuple):
     """
 
     record: I64
-    codes: I32
+    codes: U16
     numbers: I64
 
 
@@ -75,9 +75,9 @@ def new_rows(capacity: int, moments: int, dimensions: int, levels: int) -> Rows:
     life[:, [EVENTS, INSIDE]] = 0
     return Rows(
         first=np.full((capacity, moments), NONE, dtype=np.int64),
-        attribute=np.zeros((capacity, dimensions), dtype=np.int32),
+        attribute=np.zeros((capacity, dimensions), dtype=np.uint16),
         stand=np.full((capacity, levels), STANDS_NEVER, dtype=np.int8),
-        entered=np.zeros((capacity, levels, dimensions), dtype=np.int32),
+        entered=np.zeros((capacity, levels, dimensions), dtype=np.uint16),
         overdue=np.full((capacity, levels), NONE, dtype=np.int64),
         counted=np.zeros((capacity, levels), dtype=np.int8),
         life=life,
@@ -88,9 +88,13 @@ def new_log(capacity: int, dimensions: int, numbers: int) -> Log:
     """Free records."""
     return Log(
         record=np.full((capacity, 5), -1, dtype=np.int64),
-        codes=np.empty((capacity, dimensions), dtype=np.int32),
+        codes=np.empty((capacity, dimensions), dtype=np.uint16),
         numbers=np.empty((capacity, numbers), dtype=np.int64),
     )
+
+
+GROWTH = 4
+"""Arrays grow by this part of what they are: what is spare stays small beside what is used."""
 
 
 class Slots:
@@ -111,7 +115,7 @@ class Slots:
         needed = self.used + wanted
         if needed <= self.capacity:
             return 0
-        return max(needed, self.capacity * 2)
+        return max(needed, self.capacity + self.capacity // GROWTH)
 
     def take(self) -> int:
         """One place; the caller has made room."""

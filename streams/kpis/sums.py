@@ -9,21 +9,26 @@ I64 = npt.NDArray[np.int64]
 
 MOST_PARTS = 16
 """So many additions are kept apart before they are summed up."""
+LEAST_SUMMED = 256
+"""Changes that wait to be summed up; more of them than that, and than there are places, do not wait."""
 
 
 class Sums:
     """What has been added to which places. Its size follows the places touched, not how often they were."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_parts", "_places", "_waiting")
 
     def __init__(self) -> None:
         self._parts: list[tuple[I64, I64]] = []
+        self._places = self._waiting = 0
 
     def add(self, where: I64, delta: I64) -> None:
         """Add ``delta`` (n,) to the places ``where`` (n,); a place may be named more than once."""
         self._parts.append((where, delta))
-        if len(self._parts) > MOST_PARTS:
-            self._parts = [self.state()]
+        self._waiting += where.size
+        if len(self._parts) > MOST_PARTS or self._waiting > max(LEAST_SUMMED, self._places):
+            self._parts = [self._summed()]
+            self._places, self._waiting = self._parts[0][0].size, 0
 
     def state(self) -> tuple[I64, I64]:
         """Everything: places and what has been added to them."""
@@ -31,6 +36,9 @@ class Sums:
             return self._parts[0]
         if not self._parts:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        return self._summed()
+
+    def _summed(self) -> tuple[I64, I64]:
         places, inverse = np.unique(np.concatenate([w for w, _ in self._parts]), return_inverse=True)
         totals = np.zeros(places.size, dtype=np.int64)
         np.add.at(totals, inverse, np.concatenate([d for _, d in self._parts]))

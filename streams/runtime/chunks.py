@@ -52,8 +52,11 @@ class ChunkRecords:
     """Takes the place of aiokafka's ``PartitionRecords`` in a fetch result: all its records are one item."""
 
     def __init__(self, records: Any, epochs: Mapping[TopicPartition, int]) -> None:
-        self._records, self._epochs = records, epochs
+        self._tp, self._unread, self._check_crcs = records._tp, records._records, records._check_crcs
+        self._epochs = epochs
         self.next_fetch_offset: int = records.next_fetch_offset
+        # It and its iterator hold each other, and a megabyte of records, until the garbage is collected.
+        records._records_iterator = None
 
     def __iter__(self) -> Iterator[Chunk]:
         start = self.next_fetch_offset
@@ -74,10 +77,9 @@ class ChunkRecords:
         skip = 0
         while skip < len(offsets) and offsets[skip] < start:
             skip += 1  # a fetch brings the whole batch that its offset lies in
-        tp = self._records._tp
         yield Chunk(
-            TP(*tp),
-            self._epochs[tp],
+            TP(*self._tp),
+            self._epochs[self._tp],
             start,
             self.next_fetch_offset,
             np.array(offsets[skip:], np.int64),
@@ -89,12 +91,12 @@ class ChunkRecords:
     def _batches(self, start: int) -> Iterator[Any]:
         """The batches that hold records. Raises ``CorruptRecordException`` when the first one is damaged; a
         later one ends the iteration, and is fetched again."""
-        stock, batches = self._records, self._records._records
-        while batches.has_next():
+        batches, self._unread = self._unread, None  # a fetch result is kept for longer than its records are wanted
+        while batches is not None and batches.has_next():
             batch = batches.next_batch()
-            if stock._check_crcs and not batch.validate_crc():
+            if self._check_crcs and not batch.validate_crc():
                 if self.next_fetch_offset == start:
-                    raise CorruptRecordException(f"damaged record batch in {stock._tp} at offset {start}")
+                    raise CorruptRecordException(f"damaged record batch in {self._tp} at offset {start}")
                 return
             if not batch.is_control_batch:
                 yield batch

@@ -115,6 +115,13 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    async def _fetch_records(self, consumer: Any, active_partitions: set[TP], *more: Any, **settings: Any) -> Any:
+        wanted = active_partitions - self.consumer.held
+        if not wanted:  # for aiokafka that would be all
+            await asyncio.sleep(FETCH_WAIT_MS / 1000)
+            return {}
+        return await super()._fetch_records(consumer, wanted, *more, **settings)
+
     async def on_start(self) -> None:
         await super().on_start()
         reader = self.consumer.reader
@@ -249,6 +256,8 @@ class Consumer(stock.Consumer):
 
     _thread: ConsumerThread
     logger = _FAUST_LOGGER
+    held: frozenset[TP] = frozenset()
+    """What is not read on for a while."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._seeking = asyncio.Lock()
@@ -305,6 +314,11 @@ class Consumer(stock.Consumer):
             positions = await self._thread.call_thread(self._thread.place, wanted) if wanted else {}
             reader.placed(positions)
         return {tp: position.offset for tp, position in positions.items()}
+
+    def hold(self, tps: Iterable[TP]) -> None:
+        """Read nothing more of these partitions, and no others, until called again. What has been fetched of them waits
+        where it is; pausing them would have Faust drop what it has already taken."""
+        self.held = frozenset(tps)
 
     async def commit_published(self, offsets: Mapping[TP, int]) -> bool:
         """Commit, for each partition, that everything below the offset has been published. Whether it was

@@ -19,6 +19,7 @@ from streams.errors import DaybookError
 from streams.runtime.app import DaybookApp, create_app
 from streams.runtime.client_errors import broker_errors
 from streams.runtime.logs import configure_logging
+from streams.runtime.memory import settle_allocator
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,7 @@ def run_worker(config: Config, ready_callback: Callable[[], None] | None = None)
     start or go on. What cannot be stopped in time, since no broker answers, is left, and with it the process: all that
     was told has been recorded.
     """
+    settle_allocator()
     configure_logging()
     faulthandler.enable()  # compiled code is at work: where it ends badly, say where
     try:

@@ -30,7 +30,7 @@ SETTLES = 72
 """Alerts in so many rows from a fault's end are neither about it nor false: what has lasted is being forgotten."""
 AFTER = 6
 """An alert so many rows after the last is still about a fault: people are told of what has added up."""
-SEEDS = 60
+SEEDS = 30
 PER_WEEK = 0.5
 """The contract of the one KPI."""
 SEED_OF = 1_000

@@ -10,13 +10,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from kafka import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from detectors.watch.watch import Watch
 from streams.config import Config, load_config
 from streams.events.codec import encode
 from streams.events.types import BusinessEvent
@@ -266,6 +267,42 @@ def test_values_equal_the_cores_though_workers_come_go_and_are_killed(config: Co
     told.until(wanted)
     fourth.stop()
     fifth.stop()
+
+
+def judged(values: Iterable[KpiValue]) -> dict[tuple[str, int], KpiValue]:
+    """What was made of the values that became final, by series and beginning."""
+    return {(value.series, value.start): value for value in values if value.status == "final"}
+
+
+def test_judgements_equal_the_cores_though_the_worker_is_killed(config: Config, start: Start, told: Told) -> None:
+    events = lives(2_000, span=2 * DAY)
+    pipeline = Pipeline(config.definitions())
+    pipeline.feed(events)
+    pipeline.heartbeat(END)
+    pipeline.drain()
+    wanted = judged(Watch(config.definitions(), config.alerts.per_week).step(pipeline.history))
+    assert sum(value.expected is not None for value in wanted.values()) > 1_000
+
+    worker = start().ready()
+    send(config, events[: len(events) // 2])
+    worker.until(lambda: read_everything(config, worker))
+    worker.kill()
+    again = start()
+    send(config, events[len(events) // 2 :], closing=True)
+    told.until(expected(config, events))
+    found = judged(told.finals)
+    different = {key: (found.get(key), value) for key, value in wanted.items() if found.get(key, value) != value}
+    assert not different, f"{len(different)} of {len(wanted)}, like {next(iter(different.values()))}"
+    again.until(lambda: bool(again.metrics().get("daybook_kpi_surprise")))
+    shown = again.metrics()["daybook_kpi_expected"]
+    placed = next(
+        value for key, value in sorted(wanted.items(), key=lambda one: -one[0][1]) if key[0] == "orders_placed@1h"
+    )
+    assert placed.expected is not None
+    for bound, at in zip(("low", "middle", "high"), placed.expected, strict=True):
+        labels = {"kpi": "orders_placed", "stat": "value", "slice": "", "bound": bound}
+        assert shown[tuple(sorted(labels.items()))] == at
+    again.stop()
 
 
 def test_what_cannot_be_processed_is_a_dead_letter_once(config: Config, start: Start) -> None:

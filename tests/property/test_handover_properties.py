@@ -73,6 +73,7 @@ class Worker:
         self.offsets: dict[TP, int] = {}
         self.epochs: dict[TP, int] = {}
         self.paused: set[TP] = set()
+        self.held: set[TP] = set()
         metrics = Metrics(CollectorRegistry(), [])
         log = MemoryLog(broker.state, plan.fingerprint, before=broker.take, after=self._acknowledge, frame_bytes=2_000)
         first = len(broker.state.values.get(0, ())) * 1_000_000
@@ -124,10 +125,13 @@ class Worker:
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         self.paused -= set(tps)
 
+    def hold(self, tps: Iterable[TP]) -> None:
+        self.held = set(tps)
+
     async def fetch(self, tp: TP, most: int) -> None:
         """Take the next chunk of a topic, if there is one."""
         start, values = self.offsets[tp], self.broker.logs[tp.topic][self.offsets[tp] :][:most]
-        if tp in self.paused or not values:
+        if tp in self.paused | self.held or not values:
             return
         end = self.offsets[tp] = start + len(values)
         offsets = np.arange(start, end, dtype=np.int64)

@@ -41,6 +41,7 @@ class FakeConsumer:
         self.refuses = False
         self.cannot_seek = False
         self.paused: set[TP] = set()
+        self.held: set[TP] = set()
 
     async def rewind(self, tps: Iterable[TP]) -> dict[TP, int]:
         if self.cannot_seek:
@@ -59,6 +60,9 @@ class FakeConsumer:
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         self.paused -= set(tps)
+
+    def hold(self, tps: Iterable[TP]) -> None:
+        self.held = set(tps)
 
     async def commit_published(self, offsets: Mapping[TP, int]) -> bool:
         if self.refuses:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -24,13 +24,14 @@ from streams.kpis.watermark import FAMILIES
 from streams.runtime.agents import Aggregate, aggregate, owner
 from streams.runtime.agents.ledger import SNAPSHOT_EVERY
 from streams.runtime.agents.pieces import CELLS, pieces
+from streams.runtime.agents.source import MOVES_WITHIN
 from streams.runtime.metrics import Metrics
 from streams.runtime.state.chain import Chain
 from streams.runtime.state.frames import Step
 from streams.runtime.topics import TopicNames
 from tests.support.agents import Broker, Clock, FakeConsumer, chunk, placed, until
 from tests.support.memory_log import MemoryLog, Records
-from tests.support.shop import T0, event, heartbeat
+from tests.support.shop import HOUR, MINUTE, T0, event, heartbeat
 
 NAMES = TopicNames("daybook")
 ORDERS, DELIVERIES, SUPPORT = NAMES.events
@@ -46,7 +47,8 @@ class FakeKernel:
         self.ends = list(chain.end)
         self.sequence = chain.sequence or 0
         self.stirred = chain.sequence is not None
-        self.noted = 0
+        self.noted = self.pending = 0
+        self.reached = (T0, T0, T0)
         self.watermark: int | None = None
         self.open_cases = 0
         self.folded = {"region": 3}
@@ -304,6 +306,109 @@ async def test_reading_waits_while_too_much_waits_to_be_recorded(
     await worker.assign(0)
     await worker.take(ORDERS, 0, [placed(n) for n in range(6)])
     assert worker.steps() == [((0, 0, 0), (6, 0, 0))]
+
+
+async def test_reading_waits_while_too_many_cells_wait_to_be_told_of(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aggregate, "MOST_PENDING", 5)
+    await worker.assign(0)
+    kernel = worker.kernels[0]
+    kernel.pending = 6
+    monkeypatch.setattr(worker.agent, "flush", _draining(worker.agent.flush, kernel))
+    await worker.take(ORDERS, 0, [placed(0)])
+    assert kernel.pending == 0
+    assert worker.partials() == [(1, 0, 0)]
+
+
+def _draining(flush: Callable[[], Awaitable[None]], kernel: FakeKernel) -> Callable[[], Awaitable[None]]:
+    async def both() -> None:
+        await flush()
+        kernel.pending = 0
+
+    return both
+
+
+async def test_one_state_at_a_time_is_copied_for_a_snapshot(config: Config, worker: Worker) -> None:
+    await worker.assign(0, 1, 2)
+    many = aggregate.MOST_REPLAYED
+    for number in range(3):
+        worker.kernels[number].stirred, worker.kernels[number].noted = True, many
+
+    def snapshots() -> list[int]:
+        return [sum(entry.kind == "snapshot" for entry in worker.log.records.entries(number)) for number in range(3)]
+
+    seen = []
+    for _ in range(3):
+        await worker.agent.flush()
+        seen.append(sum(snapshots()))
+        for kernel in worker.kernels:
+            kernel.stirred = True
+    assert seen == [1, 2, 3]
+    assert snapshots() == [1, 1, 1]
+
+
+async def test_a_snapshot_that_could_not_be_written_does_not_keep_others_from_theirs(worker: Worker) -> None:
+    await worker.assign(0, 1)
+    for kernel in worker.kernels:
+        kernel.stirred, kernel.noted = True, aggregate.MOST_REPLAYED
+    worker.broker.down = True
+    await worker.agent.flush()
+    worker.log.down = True
+    worker.broker.down = False
+    await worker.agent.flush()
+    worker.log.down = False
+    await until(lambda: len(worker.kernels) == 3)
+    await worker.settled(0, 1)
+    for _ in range(2):
+        for kernel in worker.kernels:
+            kernel.stirred = True
+        await worker.agent.flush()
+    kinds = [{entry.kind for entry in worker.log.records.entries(number)} for number in (0, 1)]
+    assert kinds == [{"delta", "snapshot"}] * 2
+
+
+async def test_a_topic_far_ahead_in_event_time_is_held_until_the_others_have_come_as_far(worker: Worker) -> None:
+    await worker.assign(0, 1)
+    orders, deliveries, support = (TP(topic, 0) for topic in NAMES.events)
+    worker.consumer.ends = {orders: 100, deliveries: 100, support: 100}
+    kernel = worker.kernels[0]
+    kernel.reached = (T0, T0, T0 + 15 * MINUTE)
+    await worker.take(SUPPORT, 0, [placed(0)])
+    assert worker.consumer.held == set(), "no more than what may still be corrected"
+    kernel.reached = (T0, T0 + 5, T0 + 15 * MINUTE + 1)
+    await worker.take(SUPPORT, 1, [placed(1)])
+    assert worker.consumer.held == {support}
+    kernel.reached = (T0 + 1, T0 + 5, T0 + 15 * MINUTE + 1)
+    await worker.take(ORDERS, 0, [placed(0)])
+    assert worker.consumer.held == set()
+    assert worker.counted("events") == 3
+
+
+async def test_a_topic_is_not_held_back_by_one_that_has_nothing_more_or_gives_nothing(worker: Worker) -> None:
+    await worker.assign(0)
+    orders, deliveries, support = (TP(topic, 0) for topic in NAMES.events)
+    kernel = worker.kernels[0]
+    kernel.reached = (T0, T0 + HOUR, T0 + HOUR)
+    worker.consumer.ends = {orders: 0, deliveries: 100, support: 100}
+    await worker.take(SUPPORT, 0, [placed(0)])
+    assert worker.consumer.held == set(), "orders are read to their end"
+    worker.consumer.ends[orders] = 1
+    await worker.agent.flush()
+    assert worker.consumer.held == {deliveries, support}
+    worker.clock.now += MOVES_WITHIN
+    await worker.agent.flush()
+    assert worker.consumer.held == set(), "nothing comes of the orders"
+
+
+async def test_what_is_held_of_a_partition_that_goes_away_is_held_no_more(worker: Worker) -> None:
+    await worker.assign(0)
+    worker.kernels[0].reached = (T0, T0 + HOUR, T0 + HOUR)
+    worker.consumer.ends = {TP(topic, 0): 100 for topic in NAMES.events}
+    await worker.take(SUPPORT, 0, [placed(0)])
+    assert len(worker.consumer.held) == 2
+    await worker.assign(1)
+    assert worker.consumer.held == set()
 
 
 async def test_partitions_are_folded_side_by_side_and_each_in_order(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -124,6 +127,22 @@ def test_the_fetch_buffer_makes_chunks_of_the_named_topics_only() -> None:
     assert not buffer[TOPIC].has_more()
     assert [record.value for record in buffer[other].getall(None)] == [b"v0", b"v1", b"v2"]
     assert buffer[TopicPartition("events", 4)] is error
+
+
+def test_what_was_read_is_let_go_of_at_once() -> None:
+    raw = batch(0, range(3))
+    held = sys.getrefcount(raw)
+    stock = PartitionRecords(TOPIC, MemoryRecords(raw), [], 0, None, None, True, 0)
+    gone = weakref.ref(stock)
+    chunks = ChunkRecords(stock, {TOPIC: 1})
+    gc.disable()
+    try:
+        del stock
+        assert gone() is None
+        assert [len(chunk) for chunk in chunks] == [3]
+        assert sys.getrefcount(raw) == held
+    finally:
+        gc.enable()
 
 
 def test_a_limit_on_records_does_not_lose_a_chunk() -> None:

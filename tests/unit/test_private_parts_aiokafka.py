@@ -33,6 +33,7 @@ USED = {
     "_max_partition_fetch_bytes": (AIOKafkaConsumer, "bounds the size of a chunk"),
     "_records": (fetcher.Fetcher, "the buffer; and in PartitionRecords, the batches of one fetch"),
     "_partition_records": (fetcher.FetchResult, "is swapped for one that gives a chunk"),
+    "_records_iterator": (fetcher.PartitionRecords, "holds its owner, and the records, until it is let go of"),
     "_tp": (fetcher.PartitionRecords, "the chunk says where it is from"),
     "_check_crcs": (fetcher.PartitionRecords, "a damaged batch must not be folded"),
 }

@@ -24,6 +24,7 @@ from tests.support.private_parts import holds, imports, same, sources
 # Each private name of Faust's that is used or overridden, where, and what for.
 USED: dict[str, tuple[Any, str]] = {
     "_create_worker_consumer": (stock.AIOKafkaConsumerThread, "overridden, to set what Faust has no settings for"),
+    "_fetch_records": (stock.AIOKafkaConsumerThread, "overridden, to leave out what is held back"),
     "_ensure_consumer": (stock.AIOKafkaConsumerThread, "the aiokafka consumer, where it has been started"),
     "_new_consumer_thread": (stock.Consumer, "overridden, to have our thread"),
     "_read_offset": (consumer.Consumer, "replaced: of chunked topics nothing is remembered as read"),
@@ -69,6 +70,8 @@ def test_nothing_is_imported_that_is_not_named_here() -> None:
 
 def test_what_is_overridden_is_called_with_what_ours_take() -> None:
     same(stock.AIOKafkaConsumerThread._create_worker_consumer, "transport")
+    same(stock.AIOKafkaConsumerThread._fetch_records, "consumer", "active_partitions", "timeout", "max_records")
+    holds(stock.AIOKafkaConsumerThread.getmany, "self._fetch_records,")
     same(stock.Consumer._to_message, "tp", "record")
     same(consumer.Consumer.on_buffer_full, "tp")
     same(consumer.Consumer.on_partitions_assigned, "assigned", "generation_id")

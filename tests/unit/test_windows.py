@@ -7,6 +7,7 @@ import pytest
 
 from streams.kpis.definitions import Span
 from streams.kpis.windows import MOST_STEPS, Rolling
+from tests.support.footprint import footprint
 
 PANE = 10_000
 
@@ -58,6 +59,19 @@ def test_a_place_named_twice_is_added_to_twice() -> None:
     assert window.totals[0] == 7
     window.advance(14)
     assert window.totals[0] == 3
+
+
+def test_a_window_holds_places_not_how_often_they_were_added_to() -> None:
+    window = rolling(8_640, places=500)
+    held = []
+    for pane in range(8_640):
+        add(window, *((pane, (pane * 7 + n) % 500, 1) for n in range(100)))
+        if pane % 24 == 23:
+            held.append(footprint(window))
+    assert window.totals.sum() == 8_640 * 100
+    # 360 steps of 500 places, summed up or about to be: 16 bytes each.
+    assert held[-1] < 360 * 500 * 16 * 2.5
+    assert np.diff(held).max() < 500 * 16 * 4
 
 
 def test_no_news_move_nothing() -> None:

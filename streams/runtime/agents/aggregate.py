@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
+from faust.types import TP
 
 from streams.config import Config
 from streams.events.codec import ChunkDecoder
@@ -28,6 +29,9 @@ MOST_LETTERS = 1_000
 """Dead letters of a partition that wait to be acknowledged; more of them make reading wait."""
 MOST_NOTED = 50_000
 """Events of a partition that wait to be recorded; more of them make reading wait."""
+MOST_PENDING = 50_000
+"""Cells of a partition that wait to be told of, as many do where event time runs fast; likewise. They are kept twice as
+long again, here until they have been published and by the series until they are sealed."""
 MOST_REPLAYED = 200_000
 """Events of a partition that a recovery folds again, at most: then a snapshot is due."""
 THREADS = 2
@@ -52,6 +56,7 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
         super().__init__("aggregate", topics, revive, state_log, MOST_REPLAYED, consumer, send, metrics, clock)
         self._pane_ms = config.time.pane
         self._idle_after = config.time.idle_after / 1000
+        self._ahead_ms = config.time.allowed_lateness
         self._family = {topic: family for family, topic in enumerate(topics)}
         size = config.limits.event_bytes
         self._decoders = [ChunkDecoder(family, size) for family in ("orders", "deliveries", "support")]
@@ -73,6 +78,9 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
         return made.sequence
 
     def _forget(self, partition: SourcePartition) -> None:
+        if partition.held:
+            partition.held.clear()
+            self._hold()
         self._metrics.dropped(partition.number, self.topics)
 
     async def close(self) -> None:
@@ -128,12 +136,25 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
                 if not self._ours(partition) or not partition.expects(family, chunk):
                     return
             partition.finish(family, chunk)
+            self._align(partition)
         except Failure as failure:
             await self._rebuild(partition, chunk, failure)
             return
-        while self._ours(partition) and (partition.kernel.noted > MOST_NOTED or len(partition.letters) > MOST_LETTERS):
+        while self._ours(partition) and partition.backlogged(MOST_NOTED, MOST_PENDING, MOST_LETTERS):
             await self.flush()
             await asyncio.sleep(0.05)
+
+    def _align(self, partition: SourcePartition) -> None:
+        """Read the three topics side by side in event time.
+
+        They are fetched by bytes. Where much waits to be read, the smallest would be read days ahead of the others, and
+        all that it says be kept until they have come as far.
+        """
+        if partition.align([highwater(self._consumer(), tp) for tp in self._tps(partition)], self._ahead_ms):
+            self._hold()
+
+    def _hold(self) -> None:
+        self._consumer().hold(TP(self.topics[f], one.number) for one in self._partitions.values() for f in one.held)
 
     async def _rebuild(self, partition: SourcePartition, chunk: Chunk, failure: Failure) -> None:
         """Begin again without what the kernel failed on."""
@@ -164,6 +185,8 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
         tps = self._tps(partition)
         ends = [highwater(self._consumer(), tp) for tp in tps]
         partition.mark_idle(ends, self._idle_after)
+        if partition.align(ends, self._ahead_ms):
+            self._hold()
         number = str(partition.number)
         for tp, end, at in zip(tps, ends, partition.next, strict=True):
             if end is not None:

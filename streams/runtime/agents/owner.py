@@ -21,6 +21,7 @@ from streams.runtime.agents.consumer import PLACED_WITHIN, ConsumerLike
 from streams.runtime.agents.ledger import Ledger, NotRecorded
 from streams.runtime.agents.owned import Owned, Publication
 from streams.runtime.agents.recovery import Recovery
+from streams.runtime.memory import give_back
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Send, deliver
 from streams.runtime.state.chain import Chain
@@ -66,6 +67,8 @@ class Owner(ABC, Generic[Partition, Made]):
         self._committed: dict[TP, int] = {}
         self._uncommitted: dict[TP, int] = {}
         self._flushing = asyncio.Lock()
+        self._copied: Partition | None = None
+        """The one whose state has been copied for a snapshot. One at a time: a copy is as large as the state."""
 
     @abstractmethod
     def _new(self, number: int, before: Partition | None) -> Partition:
@@ -221,7 +224,11 @@ class Owner(ABC, Generic[Partition, Made]):
                 self._uncommitted |= zip(self._tps(partition), publication.step.end, strict=True)
                 if publication.snapshot is not None:
                     step = publication.step
-                    await self._ledger.snapshot(partition.number, step.sequence, step.end, publication.snapshot)
+                    try:
+                        await self._ledger.snapshot(partition.number, step.sequence, step.end, publication.snapshot)
+                    finally:
+                        self._copied = publication.snapshot = None
+                        await asyncio.to_thread(give_back)
         except NotRecorded as error:
             log.warning(
                 "state not recorded, it is read again", agent=self._name, partition=partition.number, error=str(error)
@@ -233,8 +240,11 @@ class Owner(ABC, Generic[Partition, Made]):
 
     def _take_news(self, partition: Partition) -> Publication | None:
         publication = partition.take_news()
-        if publication is not None and self._ledger.worked(partition.number, publication.step.weight):
-            publication.snapshot = partition.state()
+        if publication is None:
+            return None
+        due = self._ledger.worked(partition.number, publication.step.weight)
+        if due and (self._copied is None or not self._ours(self._copied)):
+            self._copied, publication.snapshot = partition, partition.state()
         return publication
 
     async def _deliver_letters(self, partition: Partition, publication: Publication | None) -> None:

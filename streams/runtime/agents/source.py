@@ -34,6 +34,10 @@ call has about a millisecond of its own, whatever the number of events."""
 SMALLEST_SLICE, FIRST_SLICE, LARGEST_SLICE = 1_000, 2_000, 10_000
 
 
+MOVES_WITHIN = 10.0
+"""Seconds after which a topic of which nothing comes holds no other back, whatever there is to read of it."""
+
+
 class KernelLike(Protocol):
     """What is used of a :class:`~streams.kpis.kernel.Kernel`."""
 
@@ -42,9 +46,13 @@ class KernelLike(Protocol):
     @property
     def offsets(self) -> tuple[int, int, int]: ...
     @property
+    def reached(self) -> tuple[int, ...]: ...
+    @property
     def stirred(self) -> bool: ...
     @property
     def noted(self) -> int: ...
+    @property
+    def pending(self) -> int: ...
     @property
     def watermark(self) -> int | None: ...
     @property
@@ -88,6 +96,8 @@ class SourcePartition(Owned):
         self._clock = clock
         self._heard = [self.begun] * len(FAMILIES)
         self._slice = FIRST_SLICE
+        self.held: set[int] = set()
+        """The topics that are not read on until the others have come as far."""
 
     # -- where it stands ----------------------------------------------------------------------------------------
 
@@ -167,6 +177,12 @@ class SourcePartition(Owned):
         """What may be folded of the chunk has been; it may end with offsets that hold no record."""
         self.next[family] = max(self.next[family], chunk.end)
 
+    def backlogged(self, noted: int, pending: int, letters: int) -> bool:
+        """Whether more than so many events wait to be recorded, cells to be told of, or letters to be acknowledged."""
+        kernel = self.kernel
+        assert kernel is not None
+        return kernel.noted > noted or kernel.pending > pending or len(self.letters) > letters
+
     def condemn(self, failure: Failure, chunk: Chunk) -> None:
         """Leave out what the kernel failed on when it is read again; set it aside once it is known to the record."""
         if self.poison.note(failure):
@@ -191,6 +207,19 @@ class SourcePartition(Owned):
             if end is not None and at >= end and now - self._heard[family] >= idle_after
         }
         self.kernel.set_idle(silent)
+
+    def align(self, ends: Sequence[int | None], most_ms: int) -> bool:
+        """Hold back the topics whose event time is more than ``most_ms`` ahead of one that is being read and has not
+        come to its end; whether they are others than before."""
+        assert self.kernel is not None
+        reached, now = self.kernel.reached, self._clock()
+        behind = [
+            reached[family]
+            for family, (at, end) in enumerate(zip(self.next, ends, strict=True))
+            if end is not None and at < end and now - self._heard[family] < MOVES_WITHIN
+        ]
+        before, self.held = self.held, {f for f, time in enumerate(reached) if behind and time - min(behind) > most_ms}
+        return self.held != before
 
     def _adapt(self, events: int, took: float) -> None:
         self._metrics.kernel.observe(took)
