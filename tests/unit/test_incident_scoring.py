@@ -124,7 +124,7 @@ def test_delay_is_from_where_an_incident_showed_and_never_negative() -> None:
 
 
 def test_the_first_true_alert_is_the_delay() -> None:
-    found = score([Alert(LATE, 20 * H), Alert(LATE, 13 * H)], [known()], WATCHED, 0, WEEK)
+    found = score([Alert(LATE, hour * H) for hour in (20, 13, 25)], [known()], WATCHED, 0, WEEK)
     assert found.delay == H
 
 
