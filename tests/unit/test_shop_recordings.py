@@ -13,7 +13,7 @@ from detectors.evaluation.watcher import Context, Seen
 from streams.events.types import CalendarData
 from streams.ingest.simulator import Label
 from streams.kpis.values import KpiValue
-from tests.evaluation import recording, shop, watched
+from tests.evaluation import recording, shop, shops, watched
 from tests.evaluation.recording import Recording, Series
 from tests.evaluation.trial import Trial, Watched, watch
 from tests.evaluation.truth import known
@@ -245,3 +245,28 @@ def test_watched_is_empty_where_nothing_was_said() -> None:
     said = watch(quiet(), Loud, 3.0)  # type: ignore[arg-type]
     assert isinstance(said, Watched)
     assert not said.alert.any()
+
+
+def test_tables_of_a_watcher_count_what_was_found_and_what_was_false() -> None:
+    names = [series.name for series in SERIES]
+    record, usual = troubled(), quiet()
+    usual.value[WEB, 400] = 0.0
+    pair = [watch(one, Loud, 3.0) for one in (record, usual)]  # type: ignore[arg-type]
+    trials = [
+        Trial(size, 1, names, record.starts, known(record, quiet(), recording.definitions()), *pair, names)
+        for size in (30, 300)
+    ]
+    found = shops.outcomes(shops.OURS, trials)
+    assert [(one.size, len(one.troubled), one.with_.recall) for one in found] == [
+        (30, 1, 1.0),
+        (300, 1, 1.0),
+        (None, 2, 1.0),
+    ]
+    assert "| website_down" in shops.by_kind(found)
+    assert "1 of 1" in shops.by_kind(found)
+    (row,) = [line for line in shops.wrong_by_kpi(trials).splitlines() if "orders_placed" in line]
+    # Four hours each with incidents, one without.
+    assert [cell.strip() for cell in row.split("|")[2:-1]] == ["8", "0", "0", "0", "2"]
+    # At the one score it has, it has as many false alarms as itself.
+    fair = shops.at_rate_of(found[0], "other", trials[:1])
+    assert (fair.threshold, fair.with_.recall) == (2.0, 1.0)
