@@ -65,7 +65,13 @@ def draw(shops: Sequence[watched.Shop], file: Path) -> None:
         axes.axvspan(0.66, 1.02, ymin=0.66 / 1.02, color="#27ae60", alpha=0.12, lw=0)
         axes.grid(alpha=0.3)
     above[0].set_ylabel("precision")
-    figure.legend(*above[0].get_legend_handles_labels(), fontsize=9, loc="upper center", ncol=len(WATCHERS))
+    figure.legend(
+        *above[0].get_legend_handles_labels(),
+        fontsize=9,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 0.925),
+        ncol=len(WATCHERS),
+    )
     if shown is not None:
         _incident(figure.add_subplot(grid[1, :]), shown)
     figure.savefig(file, dpi=110, bbox_inches="tight")
