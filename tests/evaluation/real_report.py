@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from streams.kpis.definitions import KpiDefinition
 from streams.kpis.grid import DAY_MS, HOUR_MS
 from tests.benchmarks.figures import table
-from tests.benchmarks.report import DOCS, put
 from tests.evaluation.explained import UNEXPLAINED, explanation
 from tests.evaluation.real import PAGES, SETS, STORM_WEEK, WEEK_MS, Course, Judged, Moment, judge, load
 
@@ -23,19 +22,14 @@ def measure(say: Callable[[str], None]) -> list[Judged]:
     return [judge(load(one), say) for one in SETS]
 
 
-def publish(say: Callable[[str], None], dry_run: bool) -> None:
-    """Judge all sets, print, and rewrite the part of the page and its plots unless it is a ``dry_run``."""
-    found = measure(say)
-    text = report(found)
-    say(text)
-    if dry_run:
-        return
-    images = DOCS / "img"
-    plot_pages(found, images / "real-pages.png")
-    for one in found:
-        plot_surprises(one, images / f"surprises-{one.real.set.name}.png")
-    page = DOCS / "detection.md"
-    page.write_text(put("real", text, page.read_text()))
+def measured(images: Path | None) -> str:
+    """Judge all sets, with progress; the part of the page. Plots go to ``images``, where there is one."""
+    found = measure(lambda text: print(text, flush=True))
+    if images is not None:
+        plot_pages(found, images / "real-pages.png")
+        for one in found:
+            plot_surprises(one, images / f"surprises-{one.real.set.name}.png")
+    return report(found)
 
 
 def report(found: Sequence[Judged]) -> str:
