@@ -1,4 +1,4 @@
-"""``python -m tests.evaluation``: detectors on shops, on series with faults put in and on labelled series, and
+"""``python -m tests.evaluation``: detectors on shops, series with faults put in, labelled series and real data, and
 docs/detection.md rewritten."""
 
 from __future__ import annotations
