@@ -58,8 +58,8 @@ class EachAlone:
 class Gaussian:
     """river's GaussianScorer of the last two weeks, as -log10 of its two-sided tail.
 
-    The scorer saturates at exactly 1 beyond eight standard deviations; what it raises where its rolling variance has
-    become negative is a score of 0.
+    The scorer saturates at exactly 1 beyond eight standard deviations; where its rolling variance has become negative
+    it raises, as its standard deviation is a complex number or 0: that is a score of 0.
     """
 
     def __init__(self, window: int = 336, grace: int = 48) -> None:
@@ -68,9 +68,10 @@ class Gaussian:
     def __call__(self, value: KpiValue) -> float:
         try:
             score = float(self._model.score_one(None, value.value))
-            self._model.learn_one(None, value.value)
-        except (ValueError, ZeroDivisionError):
-            return 0.0
+        except (TypeError, ValueError, ZeroDivisionError):
+            score = 0.0
+        # Whatever was raised: with what is learned now the variance may become positive again.
+        self._model.learn_one(None, value.value)
         return -math.log10(max(1.0 - score, 1e-17)) if math.isfinite(score) else 0.0
 
 
