@@ -9,8 +9,8 @@ highest tenth tells (:mod:`detectors.calibration.tail`). Until there are enough 
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_left, bisect_right, insort
-from collections import deque
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,10 @@ class Calibration:
 
     def __init__(self, window: int = 2_000, trust: float = 50.0, heaviest: float = HEAVIEST) -> None:
         self.window, self.trust, self._heaviest = window, trust, heaviest
-        self._recent: deque[float] = deque()
-        self._sorted: list[float] = []
+        # The last scores, the oldest at ``_oldest`` once they are as many as are remembered; and the same in order.
+        self._recent = array("d")
+        self._oldest = 0
+        self._sorted = array("d")
         self._since = 0
         self._threshold, self._share = math.inf, TAIL_SHARE
         self._tail = Tail(OWN_SCALE, 0.0)
@@ -66,9 +68,12 @@ class Calibration:
     def learn(self, score: float) -> None:
         """Remember the score of something usual."""
         insort(self._sorted, score)
-        self._recent.append(score)
-        if len(self._recent) > self.window:
-            del self._sorted[bisect_left(self._sorted, self._recent.popleft())]
+        if len(self._recent) < self.window:
+            self._recent.append(score)
+        else:
+            del self._sorted[bisect_left(self._sorted, self._recent[self._oldest])]
+            self._recent[self._oldest] = score
+            self._oldest = (self._oldest + 1) % self.window
         self._since += 1
         if len(self._sorted) >= TAIL_FROM and (self._since >= REFIT_EVERY or self._threshold == math.inf):
             self._fit()
@@ -91,6 +96,7 @@ class Calibration:
         """Everything, as plain values."""
         return {
             "recent": np.array(self._recent, float),
+            "oldest": self._oldest,
             "since": self._since,
             "threshold": self._threshold,
             "share": self._share,
@@ -99,7 +105,8 @@ class Calibration:
 
     def load(self, state: dict[str, Any]) -> None:
         """Become what :meth:`state` told of."""
-        self._recent = deque(np.asarray(state["recent"], float).tolist())
-        self._sorted = sorted(self._recent)
+        self._recent = array("d", np.asarray(state["recent"], float).tolist())
+        self._oldest = int(state["oldest"])
+        self._sorted = array("d", sorted(self._recent))
         self._since, self._tail = state["since"], Tail(*state["tail"])
         self._threshold, self._share = state["threshold"], state["share"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from math import exp
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -80,7 +81,7 @@ class Expectation:
         self._pulls = tuple(1.0 / (spread * spread) for spread in spreads)
         self._level_pull = 1.0 / (level_spread * level_spread)
         self._memory, self._level_memory = memory * DAY, max(level_memory * DAY, _LEVEL_READINGS * grain)
-        self._hours = [self._both_hours(place, weekend) for place in range(self._bins)]
+        self._hours = _both_hours(self._bins, self._of_day, weekend)
         self._template: Profile | None = None
         if template is not None:
             self._template = np.array(template, float)
@@ -222,12 +223,6 @@ class Expectation:
     def _bin(self, time: float, span: float) -> int:
         return hour_of_week(int(time + 0.5 * min(span, 2 * DAY)), self._zone) // self._width
 
-    def _both_hours(self, place: int, weekend: tuple[int, ...]) -> tuple[int, int]:
-        """Where the sums of an hour are, of working days or weekends as the day is, and of the others."""
-        day, hour = divmod(place, self._of_day)
-        working, free = self._bins + hour, self._bins + self._of_day + hour
-        return (free, working) if day in weekend else (working, free)
-
     def _growth(self, time: float) -> float:
         return exp(min(500.0, max(0.0, time - self._since) / self._memory))
 
@@ -253,3 +248,15 @@ class Expectation:
         self.readings = int(state["readings"])
         self._asked = None
         self._template = None if state["template"] is None else np.array(state["template"], float)
+
+
+@lru_cache(maxsize=64)
+def _both_hours(bins: int, of_day: int, weekend: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """For each bin of the week where the sums of its hour are, of working days or weekends as its day is, and of the
+    others."""
+    found = []
+    for place in range(bins):
+        day, hour = divmod(place, of_day)
+        working, free = bins + hour, bins + of_day + hour
+        found.append((free, working) if day in weekend else (working, free))
+    return tuple(found)

@@ -55,7 +55,8 @@ class Silence(Model):
     a reading without any extends the silence to its end. Where an event was in its reading is not known, so a silence
     is counted from the reading's end. A missing reading is no silence: nothing is said after a gap until an event came.
 
-    Parameters as of :class:`Counts`. About 3.5 kB a series.
+    Parameters as of :class:`Counts`; ``counts`` is such a model to go by, where there is one already. About 3.5 kB a
+    series.
 
     >>> model = Silence(grain=300_000)
     >>> for at in range(2000):
@@ -71,8 +72,9 @@ class Silence(Model):
         timezone: str = "UTC",
         template: Sequence[float] | Profile | None = None,
         dispersion: float = 0.1,
+        counts: Counts | None = None,
     ) -> None:
-        self._counts = Counts(grain, timezone, template, dispersion)
+        self._counts = Counts(grain, timezone, template, dispersion) if counts is None else counts
         self._since: float | None = None
         self._until = 0.0
         # Of the silence so far: what was expected, that times its dispersion, and how likely it was.
@@ -101,6 +103,12 @@ class Silence(Model):
         return 0.0 if quiet is None else surprise(quiet.p)
 
     def learn_one(self, x: Reading) -> None:
+        self.note(x)
+        self._counts.learn_one(x)
+
+    def note(self, x: Reading) -> None:
+        """Remember whether anything came, and learn nothing of how much is usual: where ``counts`` are taught by
+        others."""
         value, end = value_of(x), x["time"] + x["span"]
         if value is None:
             return
@@ -116,14 +124,20 @@ class Silence(Model):
                     self._expected, self._p = quiet.expected, quiet.p
                     self._dispersed += usual.mean * usual.dispersion
                 self._until = end
-        self._counts.learn_one(x)
+
+    def lasting(self) -> list[float | None]:
+        """The state of the silence alone."""
+        return [self._since, self._until, self._expected, self._dispersed, self._p]
 
     def state(self) -> dict[str, Any]:
-        quiet = [self._since, self._until, self._expected, self._dispersed, self._p]
-        return {"counts": self._counts.state(), "quiet": quiet}
+        return {"counts": self._counts.state(), "quiet": self.lasting()}
 
     def load(self, state: dict[str, Any]) -> None:
         self._counts.load(state["counts"])
-        since, *quiet = state["quiet"]
+        self.resume(state["quiet"])
+
+    def resume(self, lasting: Sequence[Any]) -> None:
+        """Become the silence that :meth:`lasting` told of."""
+        since, *quiet = lasting
         self._since = None if since is None else float(since)
         self._until, self._expected, self._dispersed, self._p = map(float, quiet)

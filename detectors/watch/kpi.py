@@ -28,6 +28,9 @@ NOTEWORTHY = 2.0
 _TRUST = 200.0
 _COOL_DOWN = 6
 _LONGEST = 168
+_LOOKS = 0.85
+"""About seven times as likely as one reading is that one of the spans, up or down, is as strange."""
+_NEW_MS = 14 * 86_400_000
 _TAUGHT = 14 * 24
 """Readings of the total from which on its week is a template for slices that are new."""
 
@@ -86,6 +89,7 @@ class KpiWatch:
         self._onset = Onset(0.0, 0.0, _COOL_DOWN, _LONGEST)
         self._lifts = Lifts()
         self._last = -(1 << 62)
+        self._began = -1
         # Others are no larger and no smaller on holidays.
         self._lifted = kpi.kind in ("count", "sum")
 
@@ -98,6 +102,8 @@ class KpiWatch:
         """Judge all values of one grain, in their order. A grain that is not later than the last is left as it is."""
         if not values or values[0].start <= self._last:
             return list(values)
+        if self._began < 0:
+            self._began = values[0].start
         self._last = values[0].start
         members: dict[tuple[str, ...], list[int]] = {}
         for number, value in enumerate(values):
@@ -113,7 +119,7 @@ class KpiWatch:
                 one = seen[number] = self._see(values[number], group)
                 if one.bad - share > best:
                     best, worst = one.bad - share, number
-        surprise = -log10(self._whole.p_value(best))
+        surprise = max(0.0, -log10(self._whole.p_value(best)) - _doubt(values[0].start - self._began))
         open_before = self._onset.open
         alert = self._told(values[0].start, surprise)
         for key, numbers in members.items():
@@ -144,7 +150,7 @@ class KpiWatch:
         if not look.judged or not around.open:
             return _Seen(value, series, x, look, around, 0.0, 0.0, 0.0)
         evidence = look.evidence
-        low, high = evidence.low, evidence.high
+        low, high = max(0.0, evidence.low - _LOOKS), max(0.0, evidence.high - _LOOKS)
         raw = max(low, high)
         both = -log10(group.calibration.p_value(raw))
         if value.better == "neither" or raw == (low if value.better == "higher" else high):
@@ -155,6 +161,8 @@ class KpiWatch:
             cases = evidence.low_cases if low > high else evidence.high_cases
         else:
             cases = evidence.low_cases if value.better == "higher" else evidence.high_cases
+        # A slice that is new among others.
+        bad = max(0.0, bad - _doubt(value.start - series.since) + _doubt(value.start - self._began))
         if cases < LEAST_CASES or not around.teaches or (around.holiday and not self._lifted):
             bad = 0.0
         return _Seen(value, series, x, look, around, bad, both, raw)
@@ -165,7 +173,7 @@ class KpiWatch:
             total = self._series.get(msgspec.structs.replace(value, slice={}).series)
             if total is not None and total.learned >= _TAUGHT:
                 template = total.model.profile()
-        return SeriesWatch(self._kpi.kind, self._kpi.grain.ms, self._timezone, template)
+        return SeriesWatch(self._kpi.kind, self._kpi.grain.ms, self._timezone, template, value.start)
 
     def _told(self, time: int, surprise: float) -> bool:
         """Whether the KPI's surprise is news."""
@@ -213,6 +221,7 @@ class KpiWatch:
             "onset": self._onset.state(),
             "lifts": self._lifts.state(),
             "last": self._last,
+            "began": self._began,
             "of": [self._kpi.kind, self._kpi.grain.ms],
         }
 
@@ -231,4 +240,9 @@ class KpiWatch:
         self.contract.load(state["contract"])
         self._onset.load(state["onset"])
         self._lifts.load(state["lifts"])
-        self._last = state["last"]
+        self._last, self._began = state["last"], state["began"]
+
+
+def _doubt(age: int) -> float:
+    """By how much what is so new (ms) has to be stranger: ten times on its first day, falling for two weeks."""
+    return max(0.0, 1.0 - age / _NEW_MS)

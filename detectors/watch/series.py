@@ -11,8 +11,9 @@ from detectors.models.expectation import Profile
 from detectors.models.levels import Levels
 from detectors.models.model import Expected, Reading
 from detectors.models.ratios import Ratios
+from detectors.models.silence import Quiet, Silence
 from detectors.models.sums import Sums
-from detectors.models.tails import normal_score
+from detectors.models.tails import normal_score, surprise
 from detectors.watch.scan import Evidence, Scan
 
 _STRANGE = 3.0
@@ -34,6 +35,8 @@ class Look(NamedTuple):
     weight: float = 0.0
     cases: float = 0.0
     judged: bool = False
+    quiet: Quiet | None = None
+    """The silence that it makes longer, where that is the strangest of it."""
 
 
 NOTHING = Evidence(0.0, 0.0)
@@ -47,16 +50,26 @@ class SeriesWatch:
     a level that stays for usual within half a day.
     """
 
-    __slots__ = ("_additive", "_aside", "_scan", "_since", "learned", "model")
+    __slots__ = ("_additive", "_aside", "_scan", "_silence", "_strange_since", "learned", "model", "since")
 
-    def __init__(self, kind: str, grain: int, timezone: str, template: Sequence[float] | Profile | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        grain: int,
+        timezone: str,
+        template: Sequence[float] | Profile | None = None,
+        since: int = 0,
+    ) -> None:
         self.model = model_for(kind, grain, timezone, template)
+        self.since = since
+        """When its first reading begins, epoch ms."""
         self.learned = 0
         """How many readings it was taught."""
         self._scan = Scan()
+        self._silence = Silence(grain, timezone, counts=self.model) if isinstance(self.model, Counts) else None
         self._additive = kind not in ("count", "sum")
         self._aside: list[Reading] = []
-        self._since: float | None = None
+        self._strange_since: float | None = None
 
     def look(self, x: Reading, scales: Sequence[float]) -> Look:
         """What is seen of a reading. Changes nothing. ``scales`` are those of :class:`~detectors.watch.scan.Wander`."""
@@ -72,7 +85,13 @@ class SeriesWatch:
         width = expected.high - expected.low
         weight = (1.0 if self._additive else expected.middle) / width if width > 0.0 else 0.0
         cases = self._cases(x, off)
-        return Look(expected, self._scan.with_(score, weight, cases, scales), score, weight, cases, True)
+        evidence = self._scan.with_(score, weight, cases, scales)
+        quiet = None if self._silence is None else self._silence.quiet(x)
+        if quiet is not None and surprise(quiet.p) > evidence.low:
+            span = round((x["time"] + x["span"] - quiet.since) / x["span"])
+            evidence = evidence._replace(low=surprise(quiet.p), low_span=span, low_cases=quiet.expected)
+            return Look(expected, evidence, score, weight, cases, True, quiet)
+        return Look(expected, evidence, score, weight, cases, True)
 
     def _cases(self, x: Reading, off: float) -> float:
         """How many orders, parcels or tickets a deviation rests on, with its sign."""
@@ -86,21 +105,23 @@ class SeriesWatch:
 
     def learn(self, x: Reading, look: Look, strange: float, teaches: bool = True) -> bool:
         """Take a reading for usual, unless it is ``strange`` (-log10 p) or does not teach. Whether it was learned."""
+        if self._silence is not None:
+            self._silence.note(x)
         if not teaches:
             # What is known to be broken is no evidence either.
             self._pass_over(x)
             return False
         if look.judged:
             self._scan.add(look.score, look.weight, look.cases)
-        if self._since is None:
+        if self._strange_since is None:
             if strange >= _STRANGE:
-                self._since = x["time"]
+                self._strange_since = x["time"]
         elif strange < _USUAL:
-            self._since, self._aside = None, []
-        if self._since is None:
+            self._strange_since, self._aside = None, []
+        if self._strange_since is None:
             self._teach(x)
             return True
-        if x["time"] - self._since < _LASTING_MS:
+        if x["time"] - self._strange_since < _LASTING_MS:
             self._aside.append(x)
             self._pass_over(x)
             return False
@@ -127,8 +148,10 @@ class SeriesWatch:
         return {
             "model": self.model.state(),
             "scan": self._scan.state(),
+            "quiet": None if self._silence is None else self._silence.lasting(),
             "aside": [dict(x) for x in self._aside],
-            "since": self._since,
+            "strange_since": self._strange_since,
+            "since": self.since,
             "learned": self.learned,
         }
 
@@ -136,6 +159,8 @@ class SeriesWatch:
         """Become what :meth:`state` told of."""
         self.model.load(state["model"])
         self._scan.load(state["scan"])
+        if self._silence is not None:
+            self._silence.resume(state["quiet"])
         self._aside = [dict(x) for x in state["aside"]]
-        self._since = state["since"]
-        self.learned = state["learned"]
+        self._strange_since = state["strange_since"]
+        self.since, self.learned = state["since"], state["learned"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from detectors.calendar.business import Circumstances
 from detectors.models.silence import odds
 from detectors.watch.series import Look
-from streams.kpis.units import human
+from streams.kpis.units import duration, human
 from streams.kpis.values import KpiValue
 
 
@@ -24,7 +24,9 @@ class Words:
         text = f"{self._human(value.value, value)} instead of {middle} ({low} to {high} is usual)"
         below = evidence.low > evidence.high
         span = evidence.low_span if below else evidence.high_span
-        if span > 1:
+        if below and look.quiet is not None:
+            text = f"none for {duration(look.quiet.length / 1000)}, where {look.quiet.expected:.1f} are usual"
+        elif span > 1:
             text = f"too {'little' if below else 'much'} for {span} grains in a row: lately {text}"
         if value.weight and value.unit in ("ratio", "seconds", "score"):
             text += f", of {value.weight:,}"

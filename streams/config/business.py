@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from streams.config.places import Place, meant
-from streams.config.readers import fields, flag, literal, matching, text
+from streams.config.readers import fields, flag, literal, matching, path, several, text
 from streams.config.structs import WEEKDAYS, Business, Weekday
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -24,10 +25,11 @@ def business(place: Place) -> Business:
             "timezone": _timezone,
             "currency": matching(_CURRENCY, "a currency (expected three capital letters like EUR)"),
             "week_starts": literal(Weekday),
-            "country": text(2),
+            "country": text(100),
             "subdivision": text(10),
             "opening_hours": _opening_hours,
             "open_on_holidays": flag,
+            "calendars": several(_calendar, least=0, most=50),
         },
     )
     entries = place.entries() if place.is_mapping else {}
@@ -43,6 +45,13 @@ def _timezone(place: Place) -> str:
         close = meant(name, available_timezones()) or " (expected like Europe/Berlin)"
         raise place.wrong(f"unknown time zone {name!r}{close}") from None
     return name
+
+
+def _calendar(place: Place) -> Path:
+    file = path(place)
+    if not file.is_file():
+        raise place.wrong(f"{file}: no such file (expected a calendar file like holidays.ics)")
+    return file
 
 
 def _check_country(entries: dict[str, Place], country: str | None, subdivision: str | None) -> None:

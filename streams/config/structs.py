@@ -38,6 +38,7 @@ class Business(Struct, frozen=True, kw_only=True):
 
     ``country`` (ISO 3166, with its ``subdivision`` perhaps) is where public holidays are those of. ``opening_hours``
     are, for each weekday from Monday on, the open spans in minutes after midnight; None: always open.
+    ``calendars`` are iCalendar files with holidays, sales, maintenance.
     """
 
     name: str = "My shop"
@@ -48,6 +49,7 @@ class Business(Struct, frozen=True, kw_only=True):
     subdivision: str | None = None
     opening_hours: tuple[tuple[tuple[int, int], ...], ...] | None = None
     open_on_holidays: bool = False
+    calendars: tuple[Path, ...] = ()
 
 
 class Alerts(Struct, frozen=True, kw_only=True):

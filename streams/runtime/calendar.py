@@ -11,9 +11,11 @@ from kafka.errors import KafkaError
 
 from detectors.calendar.business import BusinessCalendar
 from detectors.calendar.hours import Hours
+from detectors.calendar.ics import occasions_in
 from detectors.calendar.occasions import occasion_of
-from streams.errors import BrokerError, ContractError
+from streams.errors import BrokerError, ConfigError, ContractError
 from streams.events.codec import decode_calendar
+from streams.events.times import parse_time
 from streams.runtime.reader import consumer
 from streams.runtime.topics import TopicNames
 
@@ -25,13 +27,24 @@ log = structlog.get_logger(__name__)
 CAUGHT_UP_WITHIN = 10.0
 """Seconds after which a worker goes on without having read all of the calendar."""
 _AGAIN_AFTER = 5.0
+_UNFOLDED = (parse_time("2015-01-01T00:00:00Z"), parse_time("2045-01-01T00:00:00Z"))
+"""Repeating events of calendar files are unfolded between these: history is imported, and workers run for long."""
 
 
 def business_calendar(config: Config) -> BusinessCalendar:
-    """The calendar as it is configured, without entries."""
+    """The calendar as it is configured. Raises :class:`ConfigError` for a calendar file that cannot be read."""
     business = config.business
     hours = None if business.opening_hours is None else Hours(business.opening_hours, business.timezone)
-    return BusinessCalendar(business.timezone, hours, business.country, business.subdivision, business.open_on_holidays)
+    calendar = BusinessCalendar(
+        business.timezone, hours, business.country, business.subdivision, business.open_on_holidays
+    )
+    for file in business.calendars:
+        try:
+            text = file.read_text(encoding="utf-8-sig")
+            calendar.put(occasions_in(text, business.timezone, *_UNFOLDED))
+        except (OSError, UnicodeDecodeError, ContractError) as error:
+            raise ConfigError(f"business.calendars: {file}: {error}") from None
+    return calendar
 
 
 class CalendarFeed:

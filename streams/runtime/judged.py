@@ -67,7 +67,7 @@ class JudgedCollector:
         return (
             GaugeMetricFamily(
                 "daybook_kpi_expected",
-                "What a KPI was expected to be over the last grain, in its unit: 95 % between low and high",
+                "What a KPI was expected to be over the last grain, in its unit: 99 % lie between low and high",
                 labels=[*labels, "bound"],
             ),
             GaugeMetricFamily(

@@ -181,6 +181,24 @@ worker:
     ]
 
 
+def test_the_business_says_when_it_is_open(load):
+    hours = "{monday: '9:00-12:30, 13:30-18:00', saturday: '22:00-2:00'}"
+    business = load(
+        f"business: {{country: DE, subdivision: BY, open_on_holidays: true, opening_hours: {hours}}}\n"
+    ).business
+    assert (business.country, business.subdivision, business.open_on_holidays) == ("DE", "BY", True)
+    closed: tuple[tuple[int, int], ...] = ()
+    assert business.opening_hours == (
+        ((540, 750), (810, 1080)),
+        closed,
+        closed,
+        closed,
+        closed,
+        ((1320, 1560),),
+        closed,
+    )
+
+
 def test_a_key_that_is_there_twice_is_an_error_with_both_lines(mistakes):
     assert mistakes("time:\n  pane: 10s\n  pane: 1s\n") == [
         "daybook.yaml:3: time.pane: is there twice (first in line 2)"
@@ -207,6 +225,24 @@ business: {currency: eur}
     business.currency: 'eur' is not a currency (expected three capital letters like EUR)
 business: {week_starts: mondays}
     business.week_starts: 'mondays' is unknown (did you mean 'monday'?)
+business: {country: GERMANY}
+    business.country: no public holidays are known of 'GERMANY' (expected two capital letters like DE)
+business: {country: XX}
+    business.country: no public holidays are known of 'XX' (expected two capital letters like DE)
+business: {country: DE, subdivision: YY}
+    business.subdivision: DE has no part 'YY' (one of Augsburg, BB, BE, BW, BY
+business: {subdivision: BY}
+    business.subdivision: needs 'country' too
+business: {opening_hours: {monday: nine}}
+    business.opening_hours.monday: 'nine' are no opening hours (expected like 9:00-18:00)
+business: {opening_hours: {monday: '9:00-25:00'}}
+    business.opening_hours.monday: '9:00-25:00' are no opening hours (0:00-24:00 is the whole day)
+business: {opening_hours: {funday: '9:00-18:00'}}
+    business.opening_hours.funday: unknown key (did you mean 'sunday'?)
+business: {calendars: [missing.ics]}
+    business.calendars[0]: missing.ics: no such file (expected a calendar file like holidays.ics)
+alerts: {per_week: 0}
+    alerts.per_week: 0 alerts a week (expected 0.01 to 1000)
 business: shop
     business: 'shop' where 'key: value' lines are expected
 kafka: {bootstrap: 'kafka://a:9092'}

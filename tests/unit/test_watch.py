@@ -95,6 +95,17 @@ def test_a_small_loss_that_lasts_is_told_too() -> None:
     assert 4 * WEEK + 8 < found[0] < 4 * WEEK + 34
 
 
+def test_a_shop_of_few_orders_that_falls_silent_is_told_in_words() -> None:
+    rng = np.random.default_rng(3)
+    few = [final("orders", hour, float(rng.poisson(0.7 if 8 <= hour % 24 < 22 else 0.02))) for hour in range(4 * WEEK)]
+    judged = told(watch(kpis()), put(few, range(3 * WEEK + 32, 3 * WEEK + 72), 0.0))
+    (hour,) = [hour for hour, _ in alerts(judged) if hour >= 3 * WEEK]
+    assert 3 * WEEK + 40 <= hour < 3 * WEEK + 50
+    (why,) = [one.why for one in judged if one.alert and one.start == MONDAY + hour * HOUR]
+    assert why.startswith("none for 2")
+    assert "are usual" in why
+
+
 def test_the_slice_that_is_strange_is_named() -> None:
     values = orders(4 * WEEK, slices=("north", "south", "east", "west"))
     values = put(values, range(3 * WEEK + 33, 3 * WEEK + 43), 0.0, region="north")
