@@ -67,7 +67,7 @@ class Joint(Model):
         self._begin()
 
     def _begin(self) -> None:
-        self._hst: Any = HalfSpaceTrees(  # type: ignore[no-untyped-call]
+        self._hst: Any = HalfSpaceTrees(
             n_trees=self._trees, height=self._height, window_size=self._window, seed=self._seed
         )
         self._older, self._younger = self._loda(), self._loda()

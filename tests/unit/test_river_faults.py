@@ -3,6 +3,8 @@ them. Where the first half of a test fails, river has been mended and what works
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from river import anomaly, preprocessing
@@ -25,6 +27,12 @@ def taught(values: list[float]) -> Means:
 
 def mean(hour: int, value: float) -> dict[str, float]:
     return {"time": float(hour * HOUR), "span": float(HOUR), "value": value, "weight": 20.0}
+
+
+def all_scored(scorer: Any, values: list[float]) -> None:
+    for value in values:
+        scorer.score_one(None, value)
+        scorer.learn_one(None, value)
 
 
 def normal(count: int, seed: int = 1) -> list[float]:
@@ -56,9 +64,7 @@ def test_the_gaussian_scorers_rolling_variance_becomes_negative_and_raises() -> 
     values = [1e9 + one for one in normal(50)] + [1e9] * 60
     scorer = anomaly.GaussianScorer(window_size=20, grace_period=10)
     with pytest.raises(TypeError, match="complex"):
-        for value in values:
-            scorer.score_one(None, value)
-            scorer.learn_one(None, value)
+        all_scored(scorer, values)
 
     baseline = Gaussian(window=20, grace=10)
     said = [baseline(kpi(hour, value)) for hour, value in enumerate(values)]
