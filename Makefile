@@ -40,7 +40,7 @@ chaos: $(STAMP) ## twenty minutes of killed workers and brokers, then every valu
 soak: $(STAMP) ## recovery after SIGKILL, and memory over ten million events (needs a JVM and Maven)
 	$(BIN)/python -m tests.benchmarks.reliability --publish
 
-evaluate: $(STAMP) ## every detector on labelled series (needs ../shared/data)
+evaluate: $(STAMP) ## detection on simulated shops, faults and labelled series (needs ../shared/data)
 	$(BIN)/python -m tests.evaluation
 
 kafka: $(STAMP) ## Apache Kafka on 127.0.0.1:9092, data in .daybook/kafka (needs a JVM and Maven)

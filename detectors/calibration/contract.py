@@ -19,16 +19,18 @@ GAIN = 0.2
 BELOW, ABOVE = 0.7, 1.5
 """How far the threshold may go from the honest one, in decades."""
 LEAST_READINGS = 50.0
-"""Readings a week that are assumed until a day has been seen."""
+"""Readings a week that are assumed, unless said otherwise, until a day has been seen."""
 FORGET_WEEKS = 4.0
 """Time constant of what is known of the number of readings."""
 
 
 class Contract:
-    """``per_week`` alerts are agreed upon. Time is event time in epoch ms and only goes forward."""
+    """``per_week`` alerts are agreed upon; ``readings`` a week are assumed until more are seen. Time is event time in
+    epoch ms and only goes forward."""
 
-    def __init__(self, per_week: float) -> None:
+    def __init__(self, per_week: float, readings: float = LEAST_READINGS) -> None:
         self.per_week = per_week
+        self._least = readings
         self.opened = 0
         """Alerts so far."""
         self._offset = 0.0
@@ -40,7 +42,7 @@ class Contract:
     @property
     def threshold(self) -> float:
         """The surprise from which on somebody is told."""
-        weekly = max(self._readings / max(self._weeks, 1.0 / 7.0), LEAST_READINGS)
+        weekly = max(self._readings / max(self._weeks, 1.0 / 7.0), self._least)
         return max(math.log10(weekly / self.per_week), 1.0) + self._offset
 
     @property

@@ -61,8 +61,8 @@ class EachAlone:
 class Gaussian:
     """river's GaussianScorer of the last two weeks, as -log10 of its two-sided tail.
 
-    The scorer saturates at exactly 1 beyond eight standard deviations; where its rolling variance has become negative
-    it raises, as its standard deviation is a complex number or 0: that is a score of 0.
+    The scorer saturates at exactly 1 beyond eight standard deviations. Rounding can make its rolling variance negative,
+    and the standard deviation zero or complex: whatever it raises then is a score of 0.
     """
 
     def __init__(self, window: int = 336, grace: int = 48) -> None:
@@ -71,9 +71,8 @@ class Gaussian:
     def __call__(self, value: KpiValue) -> float:
         try:
             score = float(self._model.score_one(None, value.value))
-        except (TypeError, ValueError, ZeroDivisionError):
+        except (ArithmeticError, TypeError, ValueError):
             score = 0.0
-        # Whatever was raised: with what is learned now the variance may become positive again.
         self._model.learn_one(None, value.value)
         return -math.log10(max(1.0 - score, 1e-17)) if math.isfinite(score) else 0.0
 
@@ -164,6 +163,9 @@ class Together:
 class Daybook:
     """Ours, as it comes: the watch, and the desk that all alerts go over. ``country`` is where its holidays are."""
 
+    judged: Sequence[KpiValue] = ()
+    """The values of the last step, with what was expected of them."""
+
     def __init__(self, context: Context, country: str = "DE") -> None:
         definitions = context.definitions
         calendar = BusinessCalendar(definitions.timezone, country=country)
@@ -173,7 +175,7 @@ class Daybook:
 
     def step(self, values: Sequence[KpiValue]) -> list[Seen]:
         """Judge, then learn."""
-        judged = self._watch.step(values)
+        judged = self.judged = self._watch.step(values)
         if not judged:
             return []
         told = {value.series for value in self._desk.step(values[0].start, [one for one in judged if one.alert])}

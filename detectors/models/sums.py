@@ -13,7 +13,7 @@ from detectors.models.expectation import Expectation, Profile, Rate
 from detectors.models.model import Expected, Expecting, Reading
 from detectors.models.reading import lift_of, value_of, weight_of
 from detectors.models.robust import Guard
-from detectors.models.tails import gamma_band, gamma_or_zero, no_event, surprise, two_sided
+from detectors.models.tails import gamma_or_zero, gamma_or_zero_band, no_event, surprise, two_sided
 
 _MEMORY = 40.0 * DAY
 _VARIATION = 1.0
@@ -144,8 +144,7 @@ class Sums(Expecting):
         usual = self.usual(x)
         if usual is None:
             return None
-        low, high = gamma_band(usual.mean, usual.variance, BAND)
-        low = 0.0 if usual.zero > 0.5 * (1.0 - BAND) else low
+        low, high = gamma_or_zero_band(usual.mean, usual.variance, usual.zero, BAND)
         return Expected(min(low, usual.mean), usual.mean, max(high, usual.mean), usual.rate.borrowed)
 
     def side(self, x: Reading) -> int:

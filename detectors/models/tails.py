@@ -111,6 +111,19 @@ def gamma_or_zero(value: float, mean: float, variance: float, zero: float) -> fl
     return two_sided(zero + above * special.gammainc(shape, ratio))
 
 
+def gamma_or_zero_band(mean: float, variance: float, zero: float, share: float) -> tuple[float, float]:
+    """What ``share`` of the amounts are between that :func:`gamma_or_zero` is about."""
+    zero = min(zero, 1.0 - 1e-12)
+    above, rest = 1.0 - zero, 0.5 * (1.0 - share)
+    mean_above = mean / above
+    square = (variance + mean * mean) / above
+    spread = max(square - mean_above * mean_above, 1e-9 * mean_above * mean_above)
+    shape, scale = mean_above * mean_above / spread, spread / mean_above
+    low: float = 0.0 if zero >= rest else special.gammaincinv(shape, (rest - zero) / above) * scale
+    high: float = 0.0 if above <= rest else special.gammainccinv(shape, rest / above) * scale
+    return low, high
+
+
 def student(off: float, scale: float, freedom: float) -> float:
     """Two-sided p of a deviation in units of ``scale``, by Student's t with ``freedom`` degrees."""
     return two_sided(special.stdtr(freedom, -abs(off) / scale))

@@ -20,11 +20,11 @@ HIGHEST = 1.5
 class Desk:
     """Holds the business to its contract: ``per_week`` pages.
 
-    Alerts that follow each other within six hours, for a day at most, are one page: whoever has been told looks at the
-    rest too. Each page raises the surprise that the next one needs, and that is paid back as time passes, so that in
-    the long run there are no more pages than were agreed upon (after Robbins and Monro, 1951, as in
-    :mod:`detectors.calibration.contract`, which is held to by each KPI alone). ``judged`` is how many KPIs are judged a
-    week, taken together. Time is event time and only goes forward.
+    Alerts that follow each other within six hours, or a grain that is longer, for a day at most, are one page: whoever
+    has been told looks at the rest too. Each page raises the surprise that the next one needs, and that is paid back as
+    time passes, so that in the long run there are no more pages than were agreed upon (after Robbins and Monro, 1951,
+    as in :mod:`detectors.calibration.contract`, which is held to by each KPI alone). ``judged`` is how many KPIs are
+    judged a week, taken together. Time is event time and only goes forward.
     """
 
     def __init__(self, per_week: float, judged: float) -> None:
@@ -57,7 +57,8 @@ class Desk:
         self._raised = max(0.0, self._raised - GAIN * self.per_week * passed)
         told = []
         for value in sorted(alerts, key=lambda value: (-value.surprise, value.series)):
-            goes_on = time - self._last <= QUIET_MS and time - self._first < LONGEST_MS
+            quiet = max(QUIET_MS, value.end - value.start)
+            goes_on = time - self._last <= quiet and time - self._first < LONGEST_MS
             if not goes_on and value.surprise < self.threshold:
                 continue
             if not goes_on:

@@ -11,7 +11,7 @@ import msgspec
 from detectors.calendar.business import Circumstances
 from detectors.calendar.lifts import Lifts
 from detectors.calibration.conformal import Calibration
-from detectors.calibration.contract import Contract
+from detectors.calibration.contract import WEEK_MS, Contract
 from detectors.calibration.onset import Onset
 from detectors.models.expectation import Profile
 from detectors.models.model import Reading
@@ -26,13 +26,13 @@ LEAST_CASES = 3.0
 NOTEWORTHY = 2.0
 """From this surprise on it is said in words."""
 _TRUST = 200.0
-_COOL_DOWN = 6
-_LONGEST = 168
+_COOL_DOWN_MS = 6 * 3_600_000
+_LONGEST_MS = 7 * 86_400_000
 _LOOKS = 0.85
 """About seven times as likely as one reading is that one of the spans, up or down, is as strange."""
 _NEW_MS = 14 * 86_400_000
-_TAUGHT = 14 * 24
-"""Readings of the total from which on its week is a template for slices that are new."""
+_TAUGHT_MS = 14 * 86_400_000
+"""So much of the total has to be learned until its week is a template for slices that are new."""
 
 Around = Callable[[int, int, Mapping[str, str]], Circumstances]
 """What is known of a span (epoch ms) for a slice."""
@@ -85,8 +85,9 @@ class KpiWatch:
         self._series: dict[str, SeriesWatch] = {}
         self._groups: dict[tuple[str, ...], _Group] = {}
         self._whole = Calibration(trust=_TRUST)
-        self.contract = Contract(per_week)
-        self._onset = Onset(0.0, 0.0, _COOL_DOWN, _LONGEST)
+        self.contract = Contract(per_week, WEEK_MS / kpi.grain.ms)
+        grain = kpi.grain.ms
+        self._onset = Onset(0.0, 0.0, max(1, _COOL_DOWN_MS // grain), max(2, _LONGEST_MS // grain))
         self._lifts = Lifts()
         self._last = -(1 << 62)
         self._began = -1
@@ -171,7 +172,7 @@ class KpiWatch:
         template: Profile | None = None
         if value.slice:
             total = self._series.get(msgspec.structs.replace(value, slice={}).series)
-            if total is not None and total.learned >= _TAUGHT:
+            if total is not None and total.learned * self._kpi.grain.ms >= _TAUGHT_MS:
                 template = total.model.profile()
         return SeriesWatch(self._kpi.kind, self._kpi.grain.ms, self._timezone, template, value.start)
 
@@ -208,7 +209,7 @@ class KpiWatch:
             surprise=round(strange, 3),
             side=side,
             alert=alert,
-            why=self._words.why(one.value, one.look, one.around, strange) if strange >= NOTEWORTHY else "",
+            why=self._words.why(one.value, one.look, one.around, strange) if alert or strange >= NOTEWORTHY else "",
         )
 
     def state(self) -> dict[str, Any]:

@@ -235,14 +235,19 @@ def _settings(size: int, seed: int, with_incidents: bool) -> SimulatorSettings:
     return shop.troubled(size, seed) if with_incidents else shop.usual(size, seed)
 
 
-def obtain(size: int, seed: int, with_incidents: bool, *, stale: bool = False) -> Recording:
-    """The recording of a shop: from the cache, or made now and put there. With ``stale``, one that was made by other
-    code or settings will do."""
+def find(size: int, seed: int, with_incidents: bool, *, stale: bool = False) -> Path | None:
+    """The recording of a shop in the cache. With ``stale``, the newest that was made by other code or settings will
+    do."""
     path = path_of(size, seed, with_incidents, definitions())
-    if not path.exists() and stale:
-        others = sorted(path.parent.glob(path.name.rpartition("-")[0] + "-*.npz"), key=lambda one: one.stat().st_mtime)
-        path = others[-1] if others else path
-    return load(path if path.exists() else make(size, seed, with_incidents))
+    if path.exists():
+        return path
+    others = path.parent.glob(path.name.rpartition("-")[0] + "-*.npz") if stale else ()
+    return max(others, key=lambda one: one.stat().st_mtime, default=None)
+
+
+def obtain(size: int, seed: int, with_incidents: bool, *, stale: bool = False) -> Recording:
+    """The recording of a shop: from the cache, or made now and put there. ``stale`` as for :func:`find`."""
+    return load(find(size, seed, with_incidents, stale=stale) or make(size, seed, with_incidents))
 
 
 def make(size: int, seed: int, with_incidents: bool) -> Path:

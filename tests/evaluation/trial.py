@@ -54,6 +54,12 @@ class Trial(NamedTuple):
             score(self._alerts(self.usual, self.usual_names, threshold), [], self.usual_names, *self.judged),
         )
 
+    def alerts(self, troubled: bool) -> list[Alert]:
+        """Those that count, as they were given: with incidents, or without."""
+        since, until = self.judged
+        watched, names = (self.troubled, self.names) if troubled else (self.usual, self.usual_names)
+        return [alert for alert in self._alerts(watched, names, None) if since <= alert.time < until]
+
     def _alerts(self, watched: Watched, names: Sequence[str], threshold: float | None) -> list[Alert]:
         told = watched.alert if threshold is None else watched.surprise >= threshold
         return [Alert(names[row], int(self.starts[column])) for row, column in zip(*np.nonzero(told), strict=True)]

@@ -9,6 +9,7 @@ from scipy import stats
 from detectors.models.tails import (
     beta_binomial,
     gamma_or_zero,
+    gamma_or_zero_band,
     negative_binomial,
     no_event,
     student,
@@ -86,3 +87,15 @@ def test_surprise_is_bounded() -> None:
 @pytest.mark.parametrize("dispersion", [1e-4, 1e3])
 def test_extremes_give_probabilities(k: float, mean: float, dispersion: float) -> None:
     assert 0.0 <= negative_binomial(k, mean, dispersion) <= 1.0
+
+
+def test_the_band_of_amounts_that_are_mostly_zero_holds_what_it_says() -> None:
+    rng = np.random.default_rng(1)
+    zero, shape, scale = 0.9, 0.8, 50.0
+    amounts = np.where(rng.random(200_000) < zero, 0.0, rng.gamma(shape, scale, 200_000))
+    low, high = gamma_or_zero_band(float(amounts.mean()), float(amounts.var()), zero, 0.99)
+    assert low == 0.0
+    assert float((amounts > high).mean()) == pytest.approx(0.005, rel=0.15)
+    dense = rng.gamma(9.0, 2.0, 200_000)
+    low, high = gamma_or_zero_band(float(dense.mean()), float(dense.var()), 0.0, 0.99)
+    assert float((dense < low).mean()) == pytest.approx(0.005, rel=0.15)
