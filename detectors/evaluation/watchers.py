@@ -151,13 +151,14 @@ class Together:
                 furthest[value.kpi] = off, value
         x = {name: off for name, (off, _) in furthest.items()}
         surprise = self._joint.score_one(x)
-        strange = surprise >= self._threshold
-        because = next(iter(self._joint.because(x)), None) if strange else None
+        told = surprise >= self._threshold
+        because = next(iter(self._joint.because(x)), None) if told else None
         self._joint.learn_one(x)
-        if because is None:
+        if not surprise:
             return []
-        value = furthest[because][1]
-        return [Seen(value.series, value.start, surprise, True)]
+        # Where nobody is told, the one furthest off will do.
+        value = furthest[because or max(x, key=lambda name: abs(x[name]))][1]
+        return [Seen(value.series, value.start, surprise, told)]
 
 
 class Daybook:
