@@ -1,4 +1,5 @@
-"""Watchers: Daybook's own, and others to compare with, of one model for each series that knows of no other.
+"""Watchers: Daybook's own, and others to compare with: of one model for each series that knows of no other, and one of
+all KPIs together.
 
 The others tell when a score is above a fixed threshold, chosen so that a shop of 300 orders a day without incidents is
 told of about one thing per KPI in four weeks.
@@ -17,6 +18,8 @@ from river import anomaly
 from detectors.calendar.business import BusinessCalendar
 from detectors.calendar.occasions import occasion_of
 from detectors.evaluation.watcher import Context, MakeWatcher, Seen
+from detectors.models.joint import Joint
+from detectors.models.shift import Shift
 from detectors.watch.desk import Desk
 from detectors.watch.watch import Watch
 from streams.kpis.values import KpiValue
@@ -86,6 +89,10 @@ class Seasonal:
         self._learned = 0
 
     def __call__(self, value: KpiValue) -> float:
+        return abs(self.off(value))
+
+    def off(self, value: KpiValue) -> float:
+        """The same with its sign."""
         assert value.value is not None
         before = [self._values.get(value.start - week * _WEEK_MS) for week in range(1, self._weeks + 1)]
         known = sorted(one for one in before if one is not None)
@@ -94,7 +101,7 @@ class Seasonal:
         if not known:
             return 0.0
         off = value.value - (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2
-        score = abs(off) / self._scale
+        score = off / self._scale
         self._off.append(off)
         self._learned += 1
         if self._learned >= 168 and self._learned % 24 == 0:
@@ -103,6 +110,55 @@ class Seasonal:
             scale = max(_NORMALLY * float(np.median(held)), float(np.sqrt(np.mean(held**2))) / 2)
             self._scale = scale or math.inf
         return score
+
+
+class Shifted:
+    """river's ADWIN and PageHinkley on what a value is off by: the z of a change, on the reading that shows it; else 0.
+
+    A change is told of once, however long it lasts.
+    """
+
+    def __init__(self) -> None:
+        self._seasonal = Seasonal()
+        self._shift = Shift()
+
+    def __call__(self, value: KpiValue) -> float:
+        before = self._shift.change
+        off = self._seasonal.off(value)
+        if off:
+            self._shift.learn_one({"time": float(value.start), "value": off})
+        change = self._shift.change
+        return 0.0 if change is None or change is before else abs(change.size) * math.sqrt(change.readings)
+
+
+class Together:
+    """river's half-space trees and LODA on what all KPIs' totals are off by, together. Of a KPI with several statistics
+    the one that is furthest off counts; what is told is the one without which it were least strange."""
+
+    def __init__(self, context: Context, threshold: float) -> None:
+        self._threshold = threshold
+        self._joint = Joint([kpi.name for kpi in context.definitions.kpis])
+        self._of: dict[str, Seasonal] = {}
+
+    def step(self, values: Sequence[KpiValue]) -> list[Seen]:
+        """Judge, then learn."""
+        furthest: dict[str, tuple[float, KpiValue]] = {}
+        for value in values:
+            if value.value is None or value.slice:
+                continue
+            off = self._of.setdefault(value.series, Seasonal()).off(value)
+            if value.kpi not in furthest or abs(off) > abs(furthest[value.kpi][0]):
+                furthest[value.kpi] = off, value
+        x = {name: off for name, (off, _) in furthest.items()}
+        surprise = self._joint.score_one(x)
+        told = surprise >= self._threshold
+        because = next(iter(self._joint.because(x)), None) if told else None
+        self._joint.learn_one(x)
+        if not surprise:
+            return []
+        # Where nobody is told, the one furthest off will do.
+        value = furthest[because or max(x, key=lambda name: abs(x[name]))][1]
+        return [Seen(value.series, value.start, surprise, told)]
 
 
 class Daybook:
@@ -130,6 +186,8 @@ class Daybook:
 WATCHERS: dict[str, MakeWatcher] = {
     "daybook": Daybook,
     "river-gaussian": lambda context: EachAlone(Gaussian, 6.0),
+    "river-joint": lambda context: Together(context, 1.3),
+    "river-shift": lambda context: EachAlone(Shifted, 12.0),
     "seasonal": lambda context: EachAlone(Seasonal, 8.0),
 }
 """By name."""
