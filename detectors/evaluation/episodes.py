@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streams.kpis.grid import DAY_MS, HOUR_MS
+from detectors.watch.desk import LONGEST_MS as LONGEST
+from detectors.watch.desk import QUIET_MS as QUIET
 
-QUIET = 6 * HOUR_MS
-LONGEST = DAY_MS
+__all__ = ["LONGEST", "QUIET", "begins"]
 
 
 def begins(times: Iterable[int], quiet: int = QUIET, longest: int = LONGEST) -> list[int]:

@@ -13,10 +13,9 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
+from detectors.calibration.contract import WEEK_MS
 from detectors.evaluation.episodes import LONGEST, QUIET, begins
-from streams.kpis.grid import DAY_MS, HOUR_MS
-
-WEEK_MS = 7 * DAY_MS
+from streams.kpis.grid import HOUR_MS
 
 
 class Outcome(NamedTuple):

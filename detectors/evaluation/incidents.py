@@ -21,10 +21,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from detectors.calibration.contract import WEEK_MS
 from detectors.evaluation.episodes import begins
-from streams.kpis.grid import DAY_MS
-
-WEEK_MS = 7 * DAY_MS
 
 Nature = Literal["business", "pipeline", "planned"]
 Verdict = Literal["true", "consequence", "planned", "false"]

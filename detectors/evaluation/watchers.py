@@ -17,6 +17,7 @@ from river import anomaly
 
 from detectors.calendar.business import BusinessCalendar
 from detectors.calendar.occasions import occasion_of
+from detectors.calibration.contract import WEEK_MS
 from detectors.evaluation.watcher import Context, MakeWatcher, Seen
 from detectors.models.joint import Joint
 from detectors.models.shift import Shift
@@ -24,7 +25,6 @@ from detectors.watch.desk import Desk
 from detectors.watch.watch import Watch
 from streams.kpis.values import KpiValue
 
-_WEEK_MS = 168 * 3_600_000
 _NORMALLY = 1.4826
 """A standard deviation of normal values is so many times their median absolute deviation."""
 
@@ -94,10 +94,10 @@ class Seasonal:
     def off(self, value: KpiValue) -> float:
         """The same with its sign."""
         assert value.value is not None
-        before = [self._values.get(value.start - week * _WEEK_MS) for week in range(1, self._weeks + 1)]
+        before = [self._values.get(value.start - week * WEEK_MS) for week in range(1, self._weeks + 1)]
         known = sorted(one for one in before if one is not None)
         self._values[value.start] = value.value
-        self._values.pop(value.start - (self._weeks + 1) * _WEEK_MS, None)
+        self._values.pop(value.start - (self._weeks + 1) * WEEK_MS, None)
         if not known:
             return 0.0
         off = value.value - (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2
@@ -172,7 +172,7 @@ class Daybook:
         calendar = BusinessCalendar(definitions.timezone, country=country)
         calendar.put(occasion_of(entry) for entry in context.calendar)
         self._watch = Watch(definitions, context.pages, calendar)
-        self._desk = Desk(context.pages, sum(_WEEK_MS / kpi.grain.ms for kpi in definitions.kpis))
+        self._desk = Desk(context.pages, sum(WEEK_MS / kpi.grain.ms for kpi in definitions.kpis))
 
     def step(self, values: Sequence[KpiValue]) -> list[Seen]:
         """Judge, then learn."""

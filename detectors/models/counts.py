@@ -106,12 +106,6 @@ class Counts(Expecting):
         low, high = gamma_band(mean, mean + usual.dispersion * mean * mean, BAND)
         return Expected(max(0.0, min(low, mean) - 0.5), mean, max(high, mean) + 0.5, usual.rate.borrowed)
 
-    def side(self, x: Reading) -> int:
-        expected, value = self.expect(x), value_of(x)
-        if expected is None or value is None:
-            return 0
-        return int(value > expected.high) - int(value < expected.low)
-
     def state(self) -> dict[str, Any]:
         return {
             "expectation": self._expectation.state(),

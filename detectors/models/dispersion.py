@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import exp
 
-_DAY = 86_400_000.0
+from detectors.models.clock import DAY
+
 _LEAST, _MOST = 1e-4, 25.0
 
 
@@ -20,7 +21,7 @@ class Dispersion:
 
     def __init__(self, prior: float = 0.05, memory: float = 40.0) -> None:
         self._prior = prior
-        self._memory = memory * _DAY
+        self._memory = memory * DAY
         self._told = self._weight = self._seen = 0.0
         self.value = prior
 

@@ -74,12 +74,6 @@ class Durations(Expecting):
         low, middle, high = (max(0.0, exp(min(y, 700.0)) - self._floor) for y in (low, usual.middle, high))
         return Expected(low, middle, high, usual.rate.borrowed)
 
-    def side(self, x: Reading) -> int:
-        expected, value = self.expect(x), value_of(x)
-        if expected is None or value is None:
-            return 0
-        return int(value > expected.high) - int(value < expected.low)
-
     def state(self) -> dict[str, Any]:
         return self._normal.state()
 

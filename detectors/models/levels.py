@@ -147,12 +147,9 @@ class Levels(Expecting):
 
     def side(self, x: Reading) -> int:
         """Of its place; of its change where the place is as expected."""
-        expected, value = self.expect(x), value_of(x)
-        if expected is None or value is None:
-            return 0
-        place = int(value > expected.high) - int(value < expected.low)
+        place, value = super().side(x), value_of(x)
         before, (_, change) = self._step(x), self.usual(x)
-        if place or before is None or change is None:
+        if place or value is None or before is None or change is None:
             return place
         low, high = normal_band(change.middle, change.scale, change.freedom, BAND)
         off = _root(value) - before

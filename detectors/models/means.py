@@ -70,12 +70,6 @@ class Means(Expecting):
         low, high = normal_band(usual.middle, usual.scale, usual.freedom, BAND)
         return Expected(low, usual.middle, high, usual.rate.borrowed)
 
-    def side(self, x: Reading) -> int:
-        expected, value = self.expect(x), value_of(x)
-        if expected is None or value is None:
-            return 0
-        return int(value > expected.high) - int(value < expected.low)
-
     def state(self) -> dict[str, Any]:
         return self._normal.state()
 

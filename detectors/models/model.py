@@ -63,6 +63,9 @@ class Expecting(Model):
         """What a reading of that time, span and weight should be; its value is not looked at. None where nothing is
         known yet."""
 
-    @abstractmethod
     def side(self, x: Reading) -> int:
         """-1 below what is expected, 1 above, 0 as expected or unknown."""
+        expected = self.expect(x)
+        if expected is None:
+            return 0
+        return int(x["value"] > expected.high) - int(x["value"] < expected.low)

@@ -154,12 +154,6 @@ class Ratios(Expecting):
             low, high = beta_band(weight, usual.ratio, usual.alike, BAND)
         return Expected(min(low, usual.ratio), usual.ratio, max(high, usual.ratio), usual.rate.borrowed)
 
-    def side(self, x: Reading) -> int:
-        expected, value = self.expect(x), value_of(x)
-        if expected is None or value is None:
-            return 0
-        return int(value > expected.high) - int(value < expected.low)
-
     def state(self) -> dict[str, Any]:
         return {
             "expectation": self._expectation.state(),

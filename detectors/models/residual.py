@@ -90,12 +90,6 @@ class Residual(Expecting):
         low, high = self._offs.quantile(0.005), self._offs.quantile(0.995)
         return Expected(middle + min(low, 0.0), middle, middle + max(high, 0.0))
 
-    def side(self, x: Reading) -> int:
-        expected = self.expect(x)
-        if expected is None:
-            return 0
-        return int(x["value"] > expected.high) - int(x["value"] < expected.low)
-
     def state(self) -> dict[str, Any]:
         return {"offs": self._offs.state(), "size": self.size.state()}
 

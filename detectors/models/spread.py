@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import exp
 
-_DAY = 86_400_000.0
+from detectors.models.clock import DAY
+
 _PRIOR = 3.0
 _MOST = 100.0
 
@@ -20,7 +21,7 @@ class Spread:
 
     def __init__(self, between: float, within: float, memory: float = 40.0) -> None:
         self._between, self._within = between, within
-        self._memory = memory * _DAY
+        self._memory = memory * DAY
         self._sums = [0.0] * 6  # weight, weight / n, weight / n², weight square, weight square / n, and when
         self.between, self.within = between, within
         self.readings = 0.0

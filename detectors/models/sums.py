@@ -147,12 +147,6 @@ class Sums(Expecting):
         low, high = gamma_or_zero_band(usual.mean, usual.variance, usual.zero, BAND)
         return Expected(min(low, usual.mean), usual.mean, max(high, usual.mean), usual.rate.borrowed)
 
-    def side(self, x: Reading) -> int:
-        expected, value = self.expect(x), value_of(x)
-        if expected is None or value is None:
-            return 0
-        return int(value > expected.high) - int(value < expected.low)
-
     def state(self) -> dict[str, Any]:
         return {
             "expectation": self._expectation.state(),

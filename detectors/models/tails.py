@@ -93,6 +93,13 @@ def _binomial(k: float, n: float, share: float) -> float:
     return found
 
 
+def _above_zero(mean: float, variance: float, above: float) -> tuple[float, float]:
+    """Mean and variance of what is not 0, which has the probability ``above``."""
+    mean_above = mean / above
+    square = (variance + mean * mean) / above
+    return mean_above, max(square - mean_above * mean_above, 1e-9 * mean_above * mean_above)
+
+
 def gamma_or_zero(value: float, mean: float, variance: float, zero: float) -> float:
     """Two-sided p of an amount that is 0 with probability ``zero`` and else gamma distributed.
 
@@ -102,9 +109,7 @@ def gamma_or_zero(value: float, mean: float, variance: float, zero: float) -> fl
     if value <= 0.0:
         return two_sided(0.5 * zero)
     above = 1.0 - zero
-    mean_above = mean / above
-    square = (variance + mean * mean) / above
-    spread = max(square - mean_above * mean_above, 1e-9 * mean_above * mean_above)
+    mean_above, spread = _above_zero(mean, variance, above)
     shape, ratio = mean_above * mean_above / spread, value * mean_above / spread
     if value > mean:
         return two_sided(above * special.gammaincc(shape, ratio))
@@ -115,9 +120,7 @@ def gamma_or_zero_band(mean: float, variance: float, zero: float, share: float) 
     """What ``share`` of the amounts are between that :func:`gamma_or_zero` is about."""
     zero = min(zero, 1.0 - 1e-12)
     above, rest = 1.0 - zero, 0.5 * (1.0 - share)
-    mean_above = mean / above
-    square = (variance + mean * mean) / above
-    spread = max(square - mean_above * mean_above, 1e-9 * mean_above * mean_above)
+    mean_above, spread = _above_zero(mean, variance, above)
     shape, scale = mean_above * mean_above / spread, spread / mean_above
     low: float = 0.0 if zero >= rest else special.gammaincinv(shape, (rest - zero) / above) * scale
     high: float = 0.0 if above <= rest else special.gammainccinv(shape, rest / above) * scale

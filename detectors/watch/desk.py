@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from detectors.calibration.contract import WEEK_MS
+from streams.kpis.grid import DAY_MS, HOUR_MS
 from streams.kpis.values import KpiValue
 
-HOUR_MS = 3_600_000
 QUIET_MS = 6 * HOUR_MS
-LONGEST_MS = 24 * HOUR_MS
+LONGEST_MS = DAY_MS
 GAIN = 0.2
 """How much a page raises what the next needs, in decades of probability."""
 HIGHEST = 1.5

@@ -19,6 +19,7 @@ from detectors.watch.scan import Wander
 from detectors.watch.series import Look, SeriesWatch
 from detectors.watch.words import Words
 from streams.kpis.definitions import KpiDefinition
+from streams.kpis.grid import HOUR_MS
 from streams.kpis.values import KpiValue
 
 LEAST_CASES = 3.0
@@ -26,12 +27,12 @@ LEAST_CASES = 3.0
 NOTEWORTHY = 2.0
 """From this surprise on it is said in words."""
 _TRUST = 200.0
-_COOL_DOWN_MS = 6 * 3_600_000
-_LONGEST_MS = 7 * 86_400_000
+_COOL_DOWN_MS = 6 * HOUR_MS
+_LONGEST_MS = WEEK_MS
 _LOOKS = 0.85
 """About seven times as likely as one reading is that one of the spans, up or down, is as strange."""
-_NEW_MS = 14 * 86_400_000
-_TAUGHT_MS = 14 * 86_400_000
+_NEW_MS = 2 * WEEK_MS
+_TAUGHT_MS = 2 * WEEK_MS
 """So much of the total has to be learned until its week is a template for slices that are new."""
 
 Around = Callable[[int, int, Mapping[str, str]], Circumstances]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from detectors.calendar.business import Circumstances
 from detectors.models.silence import odds
 from detectors.watch.series import Look
+from streams.kpis.grid import DAY_MS
 from streams.kpis.units import duration, human, span
 from streams.kpis.values import KpiValue
 
 _OBSERVED = ("ratio", "seconds", "score")
-_DAY_MS = 86_400_000
 
 
 class Words:
@@ -63,4 +63,4 @@ class Words:
 def _lasting(value: KpiValue, grains: int) -> str:
     """How long so many grains are: a day when clocks change is a day."""
     length = value.end - value.start
-    return span(grains * (max(1, round(length / _DAY_MS)) * _DAY_MS if length > 0.9 * _DAY_MS else length))
+    return span(grains * (max(1, round(length / DAY_MS)) * DAY_MS if length > 0.9 * DAY_MS else length))
