@@ -7,9 +7,9 @@ import ctypes
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Of ``mallopt``, from glibc's malloc.h."""
-LARGE = 256 << 10
+LARGE = 4 << 20
 """Bytes from which on a block is mapped on its own, and so returned to the system as soon as it is free."""
-SPARE = 16 << 20
+SPARE = 64 << 20
 """Bytes free at an arena's end that are kept."""
 ARENAS = 2
 """Heaps that threads share; as many as there are threads that fold."""

@@ -24,7 +24,7 @@ from streams.kpis.watermark import FAMILIES
 from streams.runtime.agents import Aggregate, aggregate, owner
 from streams.runtime.agents.ledger import SNAPSHOT_EVERY
 from streams.runtime.agents.pieces import CELLS, pieces
-from streams.runtime.agents.source import MOVES_WITHIN
+from streams.runtime.agents.source import MOVES_WITHIN, SourcePartition
 from streams.runtime.metrics import Metrics
 from streams.runtime.state.chain import Chain
 from streams.runtime.state.frames import Step
@@ -315,15 +315,17 @@ async def test_reading_waits_while_too_many_cells_wait_to_be_told_of(
     await worker.assign(0)
     kernel = worker.kernels[0]
     kernel.pending = 6
-    monkeypatch.setattr(worker.agent, "flush", _draining(worker.agent.flush, kernel))
+    monkeypatch.setattr(worker.agent, "_publish_one", _draining(worker.agent._publish_one, kernel))
     await worker.take(ORDERS, 0, [placed(0)])
     assert kernel.pending == 0
     assert worker.partials() == [(1, 0, 0)]
 
 
-def _draining(flush: Callable[[], Awaitable[None]], kernel: FakeKernel) -> Callable[[], Awaitable[None]]:
-    async def both() -> None:
-        await flush()
+def _draining(
+    publish: Callable[[SourcePartition], Awaitable[None]], kernel: FakeKernel
+) -> Callable[[SourcePartition], Awaitable[None]]:
+    async def both(partition: SourcePartition) -> None:
+        await publish(partition)
         kernel.pending = 0
 
     return both
@@ -430,17 +432,49 @@ async def test_partitions_are_folded_side_by_side_and_each_in_order(
     await worker.offer(ORDERS, 0, [placed(0)], p=1)
     await until(lambda: second.seen)
     flushing = asyncio.ensure_future(worker.agent.flush())
-    behind = asyncio.ensure_future(worker.offer(DELIVERIES, 0, [event("delivery.dispatched", T0, "O-0")]))
+    await worker.offer(DELIVERIES, 0, [event("delivery.dispatched", T0, "O-0")])
     await asyncio.sleep(0.02)
     assert first.seen == []
     assert first.sequence == 0, "nothing is drained while the kernel folds"
-    assert not behind.done()
     may_go_on.set()
-    await behind
     await flushing
     await until(lambda: len(first.seen) == 2)
     assert first.seen == [(0, 0), (1, 0)]
     assert worker.steps(0)[0] == ((0, 0, 0), (1, 0, 0))
+
+
+async def test_a_partition_that_is_behind_leaves_room_for_the_others(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await worker.assign(0, 1)
+    first, second = sorted(worker.kernels, key=lambda kernel: kernel.number)
+    may_go_on = threading.Event()
+    process = first.process
+
+    def slowly(*what: Any) -> Outcome:
+        assert may_go_on.wait(10)
+        return process(*what)
+
+    monkeypatch.setattr(first, "process", slowly)
+    for number in range(aggregate.MOST_IN_TURN):
+        await worker.offer(ORDERS, number, [placed(number)])
+    one_more = asyncio.ensure_future(worker.offer(ORDERS, 4, [placed(4)]))
+    await worker.offer(ORDERS, 0, [placed(0)], p=1)
+    await until(lambda: second.seen == [(0, 0)])
+    assert first.seen == []
+    assert not one_more.done(), "there is an end to what waits"
+    may_go_on.set()
+    await one_more
+    await until(lambda: len(first.seen) == 5)
+    assert first.seen == [(0, number) for number in range(5)]
+
+
+async def test_what_is_offered_to_an_agent_that_has_ended_is_dropped(worker: Worker) -> None:
+    await worker.assign(0)
+    await worker.agent.close()
+    for number in range(2 * aggregate.MOST_OFFERED):
+        await worker.offer(ORDERS, number, [placed(number)])
+    assert worker.kernels[0].seen == []
 
 
 async def test_reading_waits_for_slow_acknowledgements_and_goes_on_with_them(
@@ -462,7 +496,7 @@ async def test_reading_waits_for_slow_acknowledgements_and_goes_on_with_them(
             await worker.take(ORDERS, start, [placed(n) for n in range(start, start + 10)])
 
     reading = asyncio.ensure_future(read())
-    await until(lambda: worker.agent._flushing.locked())
+    await until(lambda: worker.agent._partitions[0].publishing.locked())
     await asyncio.sleep(0.2)
     assert not reading.done()
     assert len(worker.kernels[0].seen) == 30, "one chunk over the limit, no more"
@@ -591,10 +625,10 @@ async def test_a_kernel_that_failed_is_not_drained(worker: Worker, monkeypatch: 
     flushing: list[asyncio.Task[None]] = []
     monkeypatch.setattr(partition, "condemn", after_a_flush)
     worker.poison.add(placed(1).id)
-    await worker.agent._flushing.acquire()
+    await partition.publishing.acquire()
     taking = asyncio.ensure_future(worker.take(ORDERS, 0, [placed(0), placed(1)]))
     await until(lambda: flushing)
-    worker.agent._flushing.release()
+    partition.publishing.release()
     await flushing[0]
     await taking
     assert worker.partials() == []

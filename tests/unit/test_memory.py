@@ -16,7 +16,7 @@ assert settle_allocator()
 before = usage(os.getpid()).resident
 for _ in range(3):
     # Large ones freed among small ones that stay: what glibc would keep, having raised its threshold.
-    large = [np.ones(500_000) for _ in range(20)]
+    large = [np.ones(1_000_000) for _ in range(20)]
     small = [np.ones(2_000) for _ in range(20)]
     del large
 print(usage(os.getpid()).resident - before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -27,15 +28,26 @@ log = structlog.get_logger(__name__)
 
 MOST_LETTERS = 1_000
 """Dead letters of a partition that wait to be acknowledged; more of them make reading wait."""
-MOST_NOTED = 50_000
+MOST_NOTED = 100_000
 """Events of a partition that wait to be recorded; more of them make reading wait."""
-MOST_PENDING = 50_000
+MOST_PENDING = 100_000
 """Cells of a partition that wait to be told of, as many do where event time runs fast; likewise. They are kept twice as
 long again, here until they have been published and by the series until they are sealed."""
-MOST_REPLAYED = 200_000
+MOST_REPLAYED = 400_000
 """Events of a partition that a recovery folds again, at most: then a snapshot is due."""
+MOST_OFFERED = 12
+"""Chunks that are folded or wait for their partition's turn: what one is busy with keeps no thread from the others."""
+MOST_IN_TURN = 4
+"""Of one partition."""
 THREADS = 2
 """That decode and fold, each one partition's events: what is compiled, nearly half of it, needs no interpreter lock."""
+
+
+class _Turns:
+    """Whose turn it is among the chunks of one partition, and room for more of them."""
+
+    def __init__(self) -> None:
+        self.turn, self.free = asyncio.Lock(), asyncio.Semaphore(MOST_IN_TURN)
 
 
 class Aggregate(Owner[SourcePartition, KernelLike]):
@@ -62,7 +74,9 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
         self._decoders = [ChunkDecoder(family, size) for family in ("orders", "deliveries", "support")]
         self._threads = ThreadPoolExecutor(THREADS, "fold")
         self._free_threads = asyncio.Semaphore(THREADS)
-        self._folding: dict[int, asyncio.Task[None]] = {}
+        self._free_slots = asyncio.Semaphore(MOST_OFFERED)
+        self._turns: defaultdict[int, _Turns] = defaultdict(_Turns)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def assigned(self, numbers: set[int]) -> None:
@@ -87,21 +101,33 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
         """Stop reading states, trimming logs and folding."""
         self._closed = True
         await super().close()
-        for task in self._folding.values():
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._folding.values(), return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._threads.shutdown(cancel_futures=True)
 
     # -- events in ----------------------------------------------------------------------------------------------
 
     async def offer(self, chunk: Chunk) -> None:
-        """Have a chunk folded, beside those of other partitions, after those of its own; returns when it is begun."""
-        if self._closed:
-            return
-        number = chunk.tp.partition
-        if (before := self._folding.get(number)) is not None:
-            await asyncio.wait([before])
-        self._folding[number] = asyncio.ensure_future(self.take(chunk))
+        """Have a chunk folded, beside those of other partitions, after those of its own; returns when there is room for
+        another one."""
+        turns = self._turns[chunk.tp.partition]
+        await turns.free.acquire()
+        await self._free_slots.acquire()
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            turns.free.release()
+            self._free_slots.release()
+
+        task = asyncio.ensure_future(self._take_in_turn(turns, chunk))
+        self._tasks.add(task)
+        task.add_done_callback(done)
+
+    async def _take_in_turn(self, turns: _Turns, chunk: Chunk) -> None:
+        async with turns.turn:
+            if not self._closed:
+                await self.take(chunk)
 
     async def take(self, chunk: Chunk) -> None:
         """Fold a chunk, giving others a turn in between. What goes wrong is logged, and the chunk read again."""
@@ -141,7 +167,7 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
             await self._rebuild(partition, chunk, failure)
             return
         while self._ours(partition) and partition.backlogged(MOST_NOTED, MOST_PENDING, MOST_LETTERS):
-            await self.flush()
+            await self._publish_one(partition)
             await asyncio.sleep(0.05)
 
     def _align(self, partition: SourcePartition) -> None:
@@ -167,7 +193,7 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
             exc_info=failure.__cause__,
         )
         partition.condemn(failure, chunk)
-        async with self._flushing:  # what is under way ends first: it is then in the log
+        async with partition.publishing:  # what is under way ends first: it is then in the log
             self._restart(partition)
 
     # -- results out --------------------------------------------------------------------------------------------

@@ -50,6 +50,8 @@ class Owned(ABC):
         """The same, of what is left out when it is read again."""
         self.busy = asyncio.Lock()
         """Held by whoever has the state to itself."""
+        self.publishing = asyncio.Lock()
+        """Held by whoever records and publishes: its steps are in the state log one after the other."""
         self.begun = now
         """When it was asked to be read on, last."""
 

@@ -198,13 +198,19 @@ class Owner(ABC, Generic[Partition, Made]):
         news = {tp: offset for tp, offset in self._uncommitted.items() if self._committed.get(tp) != offset}
         if news and await self._consumer().commit_published(news):
             self._committed |= news
-            self._uncommitted.clear()
+            for tp, offset in news.items():
+                if self._uncommitted.get(tp) == offset:
+                    del self._uncommitted[tp]
 
     async def _tend(self, partition: Partition) -> None:
         """What is due before a partition's news is taken."""
 
     async def _publish_one(self, partition: Partition) -> None:
         """What one partition has to say, in steps each of which is taken up again where it failed."""
+        async with partition.publishing:
+            await self._publish_next(partition)
+
+    async def _publish_next(self, partition: Partition) -> None:
         async with partition.busy:
             if partition.failed or not self._ours(partition):
                 return
@@ -222,13 +228,7 @@ class Owner(ABC, Generic[Partition, Made]):
                 await deliver(self._send, publication.records)
                 partition.publication = None
                 self._uncommitted |= zip(self._tps(partition), publication.step.end, strict=True)
-                if publication.snapshot is not None:
-                    step = publication.step
-                    try:
-                        await self._ledger.snapshot(partition.number, step.sequence, step.end, publication.snapshot)
-                    finally:
-                        self._copied = publication.snapshot = None
-                        await asyncio.to_thread(give_back)
+                await self._snapshot(partition, publication)
         except NotRecorded as error:
             log.warning(
                 "state not recorded, it is read again", agent=self._name, partition=partition.number, error=str(error)
@@ -237,6 +237,17 @@ class Owner(ABC, Generic[Partition, Made]):
         except Exception as error:
             self._metrics.publish_failures.inc()
             log.warning("results not published, trying again", error=str(error) or type(error).__name__)
+
+    async def _snapshot(self, partition: Partition, publication: Publication) -> None:
+        """Have the state after a publication in the state log, where it was copied for that."""
+        if publication.snapshot is None:
+            return
+        step = publication.step
+        try:
+            await self._ledger.snapshot(partition.number, step.sequence, step.end, publication.snapshot)
+        finally:
+            self._copied = publication.snapshot = None
+            await asyncio.to_thread(give_back)
 
     def _take_news(self, partition: Partition) -> Publication | None:
         publication = partition.take_news()
