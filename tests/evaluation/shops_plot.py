@@ -20,7 +20,13 @@ from tests.evaluation.trial import CONTRACT, Trial, overall
 
 _DAY = 86_400_000
 _OURS = "daybook"
-_COLORS = {"daybook": "#c0392b", "river-gaussian": "#8899aa", "seasonal": "#2c7fb8"}
+_COLORS = {
+    "daybook": "#c0392b",
+    "river-gaussian": "#8899aa",
+    "river-shift": "#7b6fb0",
+    "river-joint": "#2f9e77",
+    "seasonal": "#2c7fb8",
+}
 _RANKS = 1 - np.logspace(-2.3, -5.3, 16)
 _KIND = "payment_failures"
 """The example is one of these, if any was found: it is plain to see what happened."""

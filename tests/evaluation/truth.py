@@ -32,11 +32,11 @@ F64 = npt.NDArray[np.float64]
 
 SETTLES: dict[str, tuple[int, dict[str, int]]] = {
     # Two days of backlog, brought on delivery days; what was not collected leaves with the next collection.
-    "courier_outage": (72, {"time_to_ship": 24}),
+    "courier_outage": (72, {"deliveries_dispatched": 24, "time_to_ship": 24}),
     # What failed failed at once, but is cancelled a day later; some write.
     "payment_failures": (24, {"payment_failure_ratio": 1, "cancellation_ratio": 36}),
     # What was not packed has left the house after a day or two and is brought after that.
-    "warehouse_stop": (72, {"time_to_ship": 48}),
+    "warehouse_stop": (72, {"deliveries_dispatched": 48, "time_to_ship": 48}),
     # The agents work off what has waited.
     "support_understaffed": (24, {}),
     # Nothing that was withheld for more than the allowed lateness is ever counted: a new level, that will be usual.
@@ -184,6 +184,7 @@ def _meant(label: Label, series: Series, shop: Shop) -> bool:
 
 
 _DESK = (
+    "tickets_answered",
     "tickets_open",
     "first_response_time",
     "resolution_time",

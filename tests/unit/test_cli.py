@@ -94,7 +94,7 @@ def test_the_version_is_told() -> None:
 def test_a_right_configuration_is_summed_up() -> None:
     result = call("config", "check")
     assert result.exit_code == 0
-    assert "23 KPIs" in result.output
+    assert "26 KPIs" in result.output
 
 
 def test_every_mistake_in_a_configuration_is_one_line_and_status_2(tmp_path: Path) -> None:
