@@ -59,7 +59,14 @@ def soak(lab: Laboratory, events: int) -> str:
         cases = max(one.cases for one in samples)
         rows.append((name, cases, most, samples[-1].resident, found.slope, found.above, flat))
     head = (
-        *("load", "most orders remembered", "peak MiB", "at the end MiB", "MiB per million events", "above the median MiB"),
+        *(
+            "load",
+            "most orders remembered",
+            "peak MiB",
+            "at the end MiB",
+            "MiB per million events",
+            "above the median MiB",
+        ),
         "flat after warm-up",
     )
     what = f"{sent.events:,} events, {series:,.0f} series."

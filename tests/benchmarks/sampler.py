@@ -60,7 +60,18 @@ _STAGES: dict[str, str] = {
     "mode/": "Faust and event loop",
     "streams/": "Faust and event loop",
 }
-_IDLE = ("run_forever", "run_until_complete", "select", "wait", "accept", "serve_forever", "get", "poll", "run", "_worker")
+_IDLE = (
+    "run_forever",
+    "run_until_complete",
+    "select",
+    "wait",
+    "accept",
+    "serve_forever",
+    "get",
+    "poll",
+    "run",
+    "_worker",
+)
 """Innermost functions of threads that have nothing to do; the last one is a thread pool's."""
 
 
