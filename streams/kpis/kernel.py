@@ -67,6 +67,7 @@ class Kernel:
         self._intake = Intake(plan.out_of_order_ms, plan.allowed_lateness_ms, plan.future_limit_ms)
         self._entities = Entities(plan)
         self._reader = Reader(plan, self._dictionaries)
+        self._names_value = _naming_kinds(plan)
         self._cells = new_cells(1024)
         self._kept_cells = 0
         self._let_go_below = BEGINNING
@@ -313,14 +314,11 @@ class Kernel:
     def _replay_batch(self, batch: Batch) -> None:
         self._intake.remember(batch.family, batch.digest, batch.time)
         kind = batch.key >> KIND_SHIFT
-        for dimension, (values, sources) in enumerate(
-            zip(self._dictionaries, self.plan.dimension_sources, strict=True)
-        ):
+        for dimension, values in enumerate(self._dictionaries):
             if dimension in batch.dictionaries:
                 values.load(batch.dictionaries[dimension])
             else:
-                coded = np.isin(kind, [code for code, _ in sources])
-                values.weigh(batch.codes[coded, dimension])
+                values.weigh(batch.codes[self._names_value[dimension, kind], dimension])
         self._entities.adopt(batch.entities)
         self._fold(batch)
 
@@ -361,3 +359,11 @@ class Kernel:
         self._let_go_below, self._next_forget = state["let_go"], state["forget"]
         self._next_quieten = state["quieten"]
         self._stirred = self._doubtful = True
+
+
+def _naming_kinds(plan: Plan) -> npt.NDArray[np.bool_]:
+    """Whether events of a kind name a value of a dimension, (dimensions, kinds)."""
+    names = np.zeros((len(plan.dimensions), 1 << (63 - KIND_SHIFT)), dtype=np.bool_)
+    for dimension, sources in enumerate(plan.dimension_sources):
+        names[dimension, [code for code, _ in sources]] = True
+    return names

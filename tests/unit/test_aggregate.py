@@ -24,7 +24,7 @@ from streams.kpis.watermark import FAMILIES
 from streams.runtime.agents import Aggregate, aggregate, owner
 from streams.runtime.agents.ledger import SNAPSHOT_EVERY
 from streams.runtime.agents.pieces import CELLS, pieces
-from streams.runtime.agents.source import MOVES_WITHIN, SourcePartition
+from streams.runtime.agents.source import MOVES_WITHIN, STEP_WORK, SourcePartition
 from streams.runtime.metrics import Metrics
 from streams.runtime.state.chain import Chain
 from streams.runtime.state.frames import Step
@@ -278,7 +278,7 @@ async def test_nothing_is_recorded_between_giving_partitions_back_and_getting_th
 async def test_a_snapshot_is_written_when_there_is_much_to_fold_again_and_the_log_is_trimmed(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker.agent._ledger._most_weight = 10
+    worker.agent._ledger._most_weight = 2 * (STEP_WORK + 4)
     await worker.assign(0)
     for start in range(0, 24, 4):
         await worker.take(ORDERS, start, [placed(n) for n in range(start, start + 4)])
@@ -287,12 +287,12 @@ async def test_a_snapshot_is_written_when_there_is_much_to_fold_again_and_the_lo
     kinds = [(entry.kind, entry.end[0]) for entry in worker.log.records.entries()]
     assert kinds == [("snapshot", 16), ("delta", 20), ("delta", 24), ("snapshot", 24)]
     assert worker.log.trimmed == [(0, 2), (0, 5)], "up to the snapshot before the last"
-    worker.agent._ledger._most_weight = 100
+    worker.agent._ledger._most_weight = 50 * STEP_WORK
     worker.clock.now += SNAPSHOT_EVERY
     await worker.take(ORDERS, 24, [placed(24)])
     await worker.agent.flush()
     assert worker.log.records.entries()[-1].kind == "snapshot", "after some time, little makes one due as well"
-    worker.agent._ledger._most_weight = 1000
+    worker.agent._ledger._most_weight = 100 * STEP_WORK
     worker.clock.now += SNAPSHOT_EVERY
     await worker.take(ORDERS, 25, [placed(25)])
     await worker.agent.flush()

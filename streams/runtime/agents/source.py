@@ -32,6 +32,9 @@ SLICE_SECONDS = 0.04
 """How long events are decoded and folded before others get a turn. Shorter turns cost more than they give: a
 call has about a millisecond of its own, whatever the number of events."""
 SMALLEST_SLICE, FIRST_SLICE, LARGEST_SLICE = 1_000, 2_000, 10_000
+STEP_WORK = 2_000
+"""Events that take as long to fold again as a step does that has none: 2 to 5 ms. Where few come, a recovery goes through a
+step for each second."""
 
 
 MOVES_WITHIN = 10.0
@@ -253,7 +256,7 @@ class SourcePartition(Owned):
                 self._told[partial.kpi] = news
                 key = partial.kpi.encode()
                 records += [Record(self._partials, key, piece.encode()) for piece in pieces(partial)]
-        weight = 1 + kernel.noted
+        weight = STEP_WORK + kernel.noted
         delta = kernel.journal()
         step = Step(self.recorded, kernel.sequence, delta.begin, delta.end, b"", weight)
         self.publication = Publication(step, records, len(self.letters), delta.encode)
