@@ -33,8 +33,8 @@ SLICE_SECONDS = 0.04
 call has about a millisecond of its own, whatever the number of events."""
 SMALLEST_SLICE, FIRST_SLICE, LARGEST_SLICE = 1_000, 2_000, 10_000
 STEP_WORK = 2_000
-"""Events that take as long to fold again as a step does that has none: 2 to 5 ms. Where few come, a recovery goes through
-a step for each second."""
+"""Events that take as long to fold again as a step does that has none: 2 to 5 ms. Where few come, a recovery goes
+through a step for each second."""
 
 
 MOVES_WITHIN = 10.0
