@@ -6,6 +6,9 @@ from math import exp
 
 from detectors.models.clock import DAY
 
+OWN = 0.5
+"""A reading tells of φ where less than this share of what was expected is borrowed: what is wrong with a profile that
+is still being learned is no dispersion."""
 _LEAST, _MOST = 1e-4, 25.0
 
 

@@ -19,6 +19,8 @@ Profile = npt.NDArray[np.float64]
 
 _LARGEST_GROWTH = 1e9
 _NEW_LEVEL = 0.1
+_CLOSED = 5.0
+"""Events that were to be expected at an hour at which there never was one."""
 _LEVEL_READINGS = 7
 
 
@@ -45,6 +47,9 @@ class Expectation:
     of children around their parent; ``spreads`` says how far children are from their parents (standard deviation,
     hour of day first). So what varies much by chance borrows much, and soon nothing is borrowed where there is much to
     learn from. A. Gelman et al., "Bayesian Data Analysis", 3rd ed., 2.7 and 5.4.
+
+    Where rates multiply, an hour of the week at which there never was anything, although five events were to be
+    expected, is taken for closed: it borrows nothing.
 
     The present level follows within days: what was seen of late in relation to what the profile says (``multiply``:
     a factor, else a difference). A series grows and shrinks by it long before the profile has followed.
@@ -171,6 +176,10 @@ class Expectation:
         self._first = min(self._first, self._last - self._level_memory)
         self._asked = None
 
+    def young(self, time: float) -> bool:
+        """Whether there are hours of the week that cannot have been seen yet."""
+        return not self.readings or time - self._first < WEEK_HOURS * HOUR
+
     def whole(self, few: float) -> float:
         """The rate of the whole week without level and template, beside ``few`` units of exposure at a rate of 1/2."""
         growth = self._growth(self._last)
@@ -207,6 +216,10 @@ class Expectation:
         )
         share = 1.0
         for amount, exposure, strength in pairs:
+            if multiply and not amount and exposure > _CLOSED * growth * unit / rate:
+                # Nothing ever, where much was to be expected: closed, which is no matter of degree.
+                rate, variance, share = 0.5 * growth * unit / exposure, 1.0, 0.0
+                continue
             if multiply:
                 scale = noise = growth * (unit / max(rate, 1e-12 * unit) + over)
             pseudo = scale * strength

@@ -106,7 +106,9 @@ class KpiWatch:
             return list(values)
         if self._began < 0:
             self._began = values[0].start
-        self._last = values[0].start
+        before, self._last = self._last, values[0].start
+        if self._lifted and before - self._began < WEEK_MS <= self._last - self._began:
+            self._forget_the_first_week()
         members: dict[tuple[str, ...], list[int]] = {}
         for number, value in enumerate(values):
             members.setdefault((value.stat, *sorted(value.slice)), []).append(number)
@@ -134,6 +136,13 @@ class KpiWatch:
             for series in self._series.values():
                 series.begin_anew()
         return [self._judged(one, alert and number == worst, surprise) for number, one in enumerate(seen)]
+
+    def _forget_the_first_week(self) -> None:
+        """Of counts and sums everything is strange until a week has been seen: ranks among that would make the worst
+        that can happen look ordinary for weeks."""
+        for group in self._groups.values():
+            group.calibration = Calibration(trust=_TRUST)
+        self._whole = Calibration(trust=_TRUST)
 
     def _see(self, value: KpiValue, group: _Group) -> _Seen:
         name = value.series

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from detectors.calibration.contract import WEEK_MS
 from detectors.models.by_kind import model_for
 from detectors.models.counts import Counts
 from detectors.models.expectation import Profile
@@ -46,7 +47,7 @@ class SeriesWatch:
     """A model of the series' kind, and the evidence of its last readings.
 
     Protection: a reading that is strange is not learned but set aside, and so are those after it until one is usual
-    again. What lasts longer than three days is learned after all, with what was set aside; the model itself then takes
+    again; not in the first week of counts and sums, when hours come that were never seen. What lasts longer than three days is learned after all, with what was set aside; the model itself then takes
     a level that stays for usual within half a day.
     """
 
@@ -114,7 +115,7 @@ class SeriesWatch:
         if look.judged:
             self._scan.add(look.score, look.weight, look.cases)
         if self._strange_since is None:
-            if strange >= _STRANGE:
+            if strange >= _STRANGE and not self._is_new(x, look):
                 self._strange_since = x["time"]
         elif strange < _USUAL:
             self._strange_since, self._aside = None, []
@@ -130,6 +131,14 @@ class SeriesWatch:
         self._aside = []
         self._teach(x)
         return True
+
+    def _is_new(self, x: Reading, look: Look) -> bool:
+        """Whether a count or sum is strange only for what could not be known: in the first week, in which hours come
+        that have not been seen, and where something comes at an hour at which nothing is usual."""
+        if self._additive:
+            return False
+        young = x["time"] - self.since < WEEK_MS
+        return young or (look.score > 0.0 and look.expected is not None and look.expected.middle < 1.0)
 
     def _teach(self, x: Reading) -> None:
         self.model.learn_one(x)
