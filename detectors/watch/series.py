@@ -47,8 +47,9 @@ class SeriesWatch:
     """A model of the series' kind, and the evidence of its last readings.
 
     Protection: a reading that is strange is not learned but set aside, and so are those after it until one is usual
-    again; not in the first week of counts and sums, when hours come that were never seen. What lasts longer than three days is learned after all, with what was set aside; the model itself then takes
-    a level that stays for usual within half a day.
+    again; not in the first week of counts and sums, when hours come that were never seen. What lasts longer than three
+    days is learned after all, with what was set aside; the model itself then takes a level that stays for usual within
+    half a day.
     """
 
     __slots__ = ("_additive", "_aside", "_scan", "_silence", "_strange_since", "learned", "model", "since")
