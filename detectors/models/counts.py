@@ -7,7 +7,7 @@ from math import sqrt
 from typing import Any, NamedTuple
 
 from detectors.models.clock import HOUR
-from detectors.models.dispersion import OWN, Dispersion
+from detectors.models.dispersion import Dispersion
 from detectors.models.expectation import Expectation, Profile, Rate
 from detectors.models.model import Expected, Expecting, Reading
 from detectors.models.reading import lift_of, value_of
@@ -91,12 +91,10 @@ class Counts(Expecting):
             counted = self._guard.limit(off, sigma, span)
             if self._guard.adopted(off, counted, sigma):
                 self._expectation.adopt()
-            elif not self._guard.suspicious and usual.rate.borrowed < OWN:
+            elif not self._guard.suspicious:
                 excess = counted * counted - mean - usual.rate.variance * mean * mean
-                self._dispersion.learn(time, excess, mean, mean, usual.rate.variance)
-            # In the first week hours come that were never seen; that they are quiet is no outlier.
-            if off > 0.0 or not self._expectation.young(time):
-                value = mean + counted
+                self._dispersion.learn(time, excess, mean, mean, usual.rate.variance, usual.rate.borrowed)
+            value = self._expectation.tempered(time, value, mean + counted)
         rate = None if usual is None else usual.rate
         self._expectation.learn(time, span, value, span / HOUR, rate, lift_of(x))
 

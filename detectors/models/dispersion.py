@@ -6,7 +6,7 @@ from math import exp
 
 from detectors.models.clock import DAY
 
-OWN = 0.5
+_OWN = 0.5
 """A reading tells of φ where less than this share of what was expected is borrowed: what is wrong with a profile that
 is still being learned is no dispersion."""
 _LEAST, _MOST = 1e-4, 25.0
@@ -28,13 +28,16 @@ class Dispersion:
         self._told = self._weight = self._seen = 0.0
         self.value = prior
 
-    def learn(self, time: float, excess: float, mean: float, events: float, unknown: float) -> None:
+    def learn(
+        self, time: float, excess: float, mean: float, events: float, unknown: float, borrowed: float = 0.0
+    ) -> None:
         """Take in by how much a squared deviation was beyond what chance gives, in units of the mean.
 
         ``excess`` is expected to be φ mean²; ``events`` is how many were expected (fewer tell less), ``unknown`` the
-        relative variance of the mean's estimate (a mean that is hardly known tells nothing of φ).
+        relative variance of the mean's estimate (a mean that is hardly known tells nothing of φ), ``borrowed`` the
+        share of it that is not the series' own.
         """
-        if mean <= 1e-9 or events <= 1e-9:
+        if mean <= 1e-9 or events <= 1e-9 or borrowed >= _OWN:
             return
         if self._seen:
             fade = exp(-max(0.0, time - self._seen) / self._memory)

@@ -176,9 +176,11 @@ class Expectation:
         self._first = min(self._first, self._last - self._level_memory)
         self._asked = None
 
-    def young(self, time: float) -> bool:
-        """Whether there are hours of the week that cannot have been seen yet."""
-        return not self.readings or time - self._first < WEEK_HOURS * HOUR
+    def tempered(self, time: float, value: float, limited: float) -> float:
+        """What to learn of a reading: ``limited``, what is left of an outlier. In the first week hours come that were
+        never seen: that they are quiet is no outlier."""
+        young = not self.readings or time - self._first < WEEK_HOURS * HOUR
+        return value if young and value < limited else limited
 
     def whole(self, few: float) -> float:
         """The rate of the whole week without level and template, beside ``few`` units of exposure at a rate of 1/2."""

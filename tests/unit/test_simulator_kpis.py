@@ -68,10 +68,10 @@ def test_kpis_go_where_the_label_says(usual: Pipeline, incident: Incident) -> No
     pipeline, (label,) = told(incident)
     assert label.first_effect
     assert label.last_effect
+    effect = parse_time(label.first_effect), min(parse_time(label.last_effect), USUAL.end or 0)
+    itself = parse_time(label.start), parse_time(label.end)
     for kpi, direction in label.kpis.items():
-        start, end = parse_time(label.first_effect), min(parse_time(label.last_effect), USUAL.end or 0)
-        if kpi in STOPS:
-            start, end = parse_time(label.start), parse_time(label.end)
+        start, end = itself if kpi in STOPS else effect
         before, after = level(usual, kpi, start, end), level(pipeline, kpi, start, end)
         assert (after > before) if direction == "up" else (after < before), (kpi, before, after)
     if not label.kpis:
