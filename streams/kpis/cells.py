@@ -117,14 +117,13 @@ def add(cells, series, pane, delta):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _copy(cells, capacity, floor):  # type: ignore[no-untyped-def]
+def _copy(cells, capacity, floor, nothing):  # type: ignore[no-untyped-def]
     table = cells.table
     fresh = new_cells(capacity)
     for place in range(table.shape[0]):
         if table[place, SERIES] == FREE or table[place, PANE_OF] < floor:
             continue
-        if table[place, VALUE] == 0 and table[place, MARK] == 0:
-            # Nothing to say: a level that rose and fell within the pane, or what was taken back.
+        if not nothing and table[place, VALUE] == 0 and table[place, MARK] == 0:
             continue
         add(fresh, table[place, SERIES], table[place, PANE_OF], table[place, VALUE])
     # `add` marked everything; only what waited before still waits.
@@ -141,23 +140,31 @@ def _copy(cells, capacity, floor):  # type: ignore[no-untyped-def]
 
 @njit
 def with_room(cells, wanted):  # type: ignore[no-untyped-def]
-    """The same cells with room for ``wanted`` more at a load below two thirds."""
+    """The same cells with room for ``wanted`` more at a load below two thirds.
+
+    Those that came back to zero stay: that they did may have been taken out and not been published, and whoever goes
+    on from here must then tell of it again.
+    """
     capacity = cells.table.shape[0]
     if (cells.meta[USED] + wanted) * 3 <= capacity * 2:
         return cells
     while (cells.meta[USED] + wanted) * 3 > capacity * 2:
         capacity *= 2
-    return _copy(cells, capacity, np.iinfo(np.int64).min)
+    return _copy(cells, capacity, np.iinfo(np.int64).min, True)
 
 
 @njit
 def sealed(cells, floor):  # type: ignore[no-untyped-def]
-    """The cells whose pane is ``floor`` or later, in a table no larger than they need."""
+    """The cells whose pane is ``floor`` or later, in a table no larger than they need.
+
+    Those that came back to zero (a level that rose and fell within the pane, or what was taken back) go as well, unless
+    they wait: whoever calls this knows that what was taken out has been published.
+    """
     kept = 0
     for place in range(cells.table.shape[0]):
         if cells.table[place, SERIES] != FREE and cells.table[place, PANE_OF] >= floor:
             kept += 1
-    return _copy(cells, _capacity(kept), floor)
+    return _copy(cells, _capacity(kept), floor, False)
 
 
 @njit
