@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 I64 = npt.NDArray[np.int64]
+I32 = npt.NDArray[np.int32]
 
 MOST_PARTS = 16
 """So many additions are kept apart before they are summed up."""
@@ -19,7 +20,7 @@ class Sums:
     __slots__ = ("_parts", "_places", "_waiting")
 
     def __init__(self) -> None:
-        self._parts: list[tuple[I64, I64]] = []
+        self._parts: list[tuple[I64 | I32, I64 | I32]] = []
         self._places = self._waiting = 0
 
     def add(self, where: I64, delta: I64) -> None:
@@ -30,18 +31,26 @@ class Sums:
             self._parts = [self._summed()]
             self._places, self._waiting = self._parts[0][0].size, 0
 
+    def settle(self) -> None:
+        """Take as little room as possible: little is expected to be added any more."""
+        if self._parts:
+            where, delta = self.state()
+            self._parts = [(_narrow(where), _narrow(delta))]
+            self._places, self._waiting = where.size, 0
+
     def state(self) -> tuple[I64, I64]:
         """Everything: places and what has been added to them."""
-        if len(self._parts) == 1:
-            return self._parts[0]
         if not self._parts:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        if len(self._parts) == 1:
+            where, delta = self._parts[0]
+            return where.astype(np.int64, copy=False), delta.astype(np.int64, copy=False)
         return self._summed()
 
     def _summed(self) -> tuple[I64, I64]:
-        places, inverse = np.unique(np.concatenate([w for w, _ in self._parts]), return_inverse=True)
+        places, inverse = np.unique(np.concatenate([w for w, _ in self._parts], dtype=np.int64), return_inverse=True)
         totals = np.zeros(places.size, dtype=np.int64)
-        np.add.at(totals, inverse, np.concatenate([d for _, d in self._parts]))
+        np.add.at(totals, inverse, np.concatenate([d for _, d in self._parts], dtype=np.int64))
         return places[totals != 0], totals[totals != 0]
 
     def add_to(self, totals: I64) -> None:
@@ -53,3 +62,9 @@ class Sums:
         """Take everything off an array long enough."""
         for where, delta in self._parts:
             np.subtract.at(totals, where, delta)
+
+
+def _narrow(numbers: I64) -> I64 | I32:
+    """The same in half the room, where they are small enough."""
+    small = numbers.astype(np.int32)
+    return small if np.array_equal(small, numbers) else numbers

@@ -19,6 +19,8 @@ from streams.kpis.sums import Sums
 I64 = npt.NDArray[np.int64]
 
 MOST_STEPS = 360
+SETTLES_AFTER = 8
+"""What lies this part of a window behind its newest edge is hardly added to any more."""
 
 
 class Rolling:
@@ -54,6 +56,9 @@ class Rolling:
                 if leaving is not None:
                     leaving.subtract_from(self.totals)
                     self._ring[place] = None
+                settling = self._ring[(passed - self.steps // SETTLES_AFTER) % self.steps]
+                if settling is not None:
+                    settling.settle()
         self.head = max(self.head, step)
 
     def add(self, pane: I64, where: I64, delta: I64) -> None:
@@ -90,6 +95,7 @@ class Rolling:
         for place, size in sizes.tolist():
             sums = self._ring[place] = Sums()
             sums.add(where[at : at + size], delta[at : at + size])
+            sums.settle()
             at += size
         self.totals = np.zeros(int(where.max()) + 1 if where.size else 0, dtype=np.int64)
         np.add.at(self.totals, where, delta)

@@ -57,12 +57,18 @@ def test_the_steps_make_up_the_window(panes: int) -> None:
     assert panes <= covered < panes + window.panes_per_step
 
 
-@given(st.lists(st.lists(st.tuples(place, st.integers(-3, 3)), max_size=5), max_size=60))
-def test_sparse_sums_are_the_sums_however_often_they_were_added_to(
-    additions: list[list[tuple[int, int]]],
+amount = st.one_of(st.integers(-3, 3), st.integers(-(2**40), 2**40), st.sampled_from([2**31 - 1, 2**31, -(2**31)]))
+
+
+@given(st.lists(st.one_of(st.none(), st.lists(st.tuples(place, amount), max_size=5)), max_size=60))
+def test_sparse_sums_are_the_sums_however_often_they_were_added_to_and_settled(
+    additions: list[list[tuple[int, int]] | None],
 ) -> None:
     sums, expected = Sums(), [0] * PLACES
     for addition in additions:
+        if addition is None:
+            sums.settle()
+            continue
         where, delta = np.array(addition, dtype=np.int64).reshape(-1, 2).T
         sums.add(where, delta)
         for at, change in addition:
@@ -70,5 +76,8 @@ def test_sparse_sums_are_the_sums_however_often_they_were_added_to(
     totals = np.zeros(PLACES, dtype=np.int64)
     sums.add_to(totals)
     assert totals.tolist() == expected
+    again = np.zeros(PLACES, dtype=np.int64)
+    np.add.at(again, *sums.state())
+    assert again.tolist() == expected
     sums.subtract_from(totals)
     assert not totals.any()
