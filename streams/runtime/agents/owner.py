@@ -21,7 +21,6 @@ from streams.runtime.agents.consumer import PLACED_WITHIN, ConsumerLike
 from streams.runtime.agents.ledger import Ledger, NotRecorded
 from streams.runtime.agents.owned import Owned, Publication
 from streams.runtime.agents.recovery import Recovery
-from streams.runtime.memory import give_back
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Send, deliver
 from streams.runtime.state.chain import Chain
@@ -247,7 +246,6 @@ class Owner(ABC, Generic[Partition, Made]):
             await self._ledger.snapshot(partition.number, step.sequence, step.end, publication.snapshot)
         finally:
             self._copied = publication.snapshot = None
-            await asyncio.to_thread(give_back)
 
     def _take_news(self, partition: Partition) -> Publication | None:
         publication = partition.take_news()
