@@ -82,11 +82,6 @@ class BusinessCalendar:
         self._occasions = {key: each for key, each in self._occasions.items() if key != occasion_id}
         self._asked = None
 
-    def forget(self, before: float) -> None:
-        """Forget occasions that ended before an instant (epoch ms)."""
-        self._occasions = {key: each for key, each in self._occasions.items() if each.end >= before}
-        self._asked = None
-
     def holiday(self, day: date) -> str | None:
         """The name of the public holiday on a day."""
         if self._country is None:

@@ -145,16 +145,6 @@ class Levels(Expecting):
         low, high = normal_band(usual.middle, usual.scale, usual.freedom, BAND)
         return Expected(_level(low), _level(usual.middle), _level(high), usual.rate.borrowed)
 
-    def side(self, x: Reading) -> int:
-        """Of its place; of its change where the place is as expected."""
-        place, value = super().side(x), value_of(x)
-        before, (_, change) = self._step(x), self.usual(x)
-        if place or value is None or before is None or change is None:
-            return place
-        low, high = normal_band(change.middle, change.scale, change.freedom, BAND)
-        off = _root(value) - before
-        return int(off > high) - int(off < low)
-
     def state(self) -> dict[str, Any]:
         before = None if self._before is None else list(self._before)
         return {"place": self._place.state(), "change": self._change.state(), "before": before}

@@ -17,7 +17,7 @@ class Means(Expecting):
     """A mean of ``weight`` observations: Student's t around what is usual at that hour of the week.
 
     Its variance is one between readings and one within, divided by ``weight``. Values may be of any size and sign;
-    how large they are is learned.
+    how large they are is learned, and where none was below zero the expected band is not either.
 
     Parameters: ``grain`` (ms), ``timezone`` (IANA) and ``template`` (additive, in the unit of the values) as in
     :class:`Expectation`. About 3.5 kB a series.
@@ -41,6 +41,7 @@ class Means(Expecting):
             within=0.5,
             level_spread=0.15,
         )
+        self._least = 0.0
 
     def usual(self, x: Reading) -> Usual | None:
         """What is expected of a reading; None where little is known yet."""
@@ -61,6 +62,7 @@ class Means(Expecting):
         value, weight = value_of(x), weight_of(x, 1.0)
         if value is None or weight <= 0.0:
             return
+        self._least = min(self._least, value)
         self._normal.learn(x["time"], x["span"], value / lift_of(x), max(weight, 1.0))
 
     def expect(self, x: Reading) -> Expected | None:
@@ -68,10 +70,13 @@ class Means(Expecting):
         if usual is None:
             return None
         low, high = normal_band(usual.middle, usual.scale, usual.freedom, BAND)
-        return Expected(low, usual.middle, high, usual.rate.borrowed)
+        if self._least >= 0.0:
+            low, high = max(0.0, low), max(0.0, high)
+        return Expected(min(low, usual.middle), usual.middle, max(high, usual.middle), usual.rate.borrowed)
 
     def state(self) -> dict[str, Any]:
-        return self._normal.state()
+        return {**self._normal.state(), "least": self._least}
 
     def load(self, state: dict[str, Any]) -> None:
         self._normal.load(state)
+        self._least = float(state["least"])

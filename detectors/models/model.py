@@ -62,10 +62,3 @@ class Expecting(Model):
     def expect(self, x: Reading) -> Expected | None:
         """What a reading of that time, span and weight should be; its value is not looked at. None where nothing is
         known yet."""
-
-    def side(self, x: Reading) -> int:
-        """-1 below what is expected, 1 above, 0 as expected or unknown."""
-        expected = self.expect(x)
-        if expected is None:
-            return 0
-        return int(x["value"] > expected.high) - int(x["value"] < expected.low)

@@ -18,8 +18,8 @@ _LASTING = 50
 class Size:
     """The mean size of deviations, of about the last thousand.
 
-    One far off counts for four typical ones, unless it is the last of 50 in a row that are far off to the same side:
-    then it is no outlier but a new level.
+    One far off counts for four typical ones, unless it is the last of 50 in a row that are far off: then it is no
+    outlier but a new level, or values that have begun to move.
     """
 
     def __init__(self) -> None:
@@ -30,13 +30,12 @@ class Size:
     def learn(self, off: float) -> float:
         """Take a deviation in; gives it as far as it counts."""
         limit = _FAR * self.mean
-        if self.seen < FEW or abs(off) <= limit:
+        if self.seen < FEW or not self.mean or abs(off) <= limit:
             self._run = 0
         else:
-            side = 1 if off > 0 else -1
-            self._run = self._run + side if self._run * side > 0 else side
-            if abs(self._run) < _LASTING:
-                off = side * limit
+            self._run += 1
+            if self._run < _LASTING:
+                off = limit if off > 0 else -limit
         self.seen = min(self.seen + 1, _MEMORY)
         self.mean += (abs(off) - self.mean) / self.seen
         return off

@@ -52,7 +52,7 @@ GIVE_BACK_EVERY = 5.0
 """Seconds after which memory that is free is returned to the system, which takes about 10 ms in a thread."""
 LAST_FLUSH_WITHIN = 4.0
 """Seconds to publish what is left when partitions are revoked; within the group's rebalance timeout."""
-SERIES_STATE_VERSION = 2
+SERIES_STATE_VERSION = 3
 """Of the form and meaning of what a series book keeps; another one makes every kept state unreadable."""
 
 
@@ -242,10 +242,10 @@ def _register(app: DaybookApp) -> None:
     async def refresh() -> None:
         await app.detect.refresh()
 
-    app.timer(app.daybook.worker.flush / 1000)(flush)
     async def return_memory() -> None:
         await asyncio.to_thread(give_back)
 
+    app.timer(app.daybook.worker.flush / 1000)(flush)
     app.timer(REFRESH_EVERY)(refresh)
     app.timer(GIVE_BACK_EVERY)(return_memory)
 

@@ -102,14 +102,11 @@ def test_entries_of_the_calendar_topic_are_taken_in_replaced_and_withdrawn() -> 
     assert calendar.at(start, start + HOUR) == Circumstances()
 
 
-def test_maintenance_teaches_nothing_and_what_ended_is_forgotten() -> None:
+def test_maintenance_and_outages_teach_nothing() -> None:
     calendar = BusinessCalendar(BERLIN)
     calendar.put([Occasion("m", "maintenance", 0, HOUR, "Server"), Occasion("o", "outage", 5 * HOUR, 6 * HOUR, "Net")])
     assert not calendar.at(0, HOUR).teaches
     assert calendar.at(2 * HOUR, 3 * HOUR).teaches
-    assert not calendar.at(5 * HOUR, 6 * HOUR).teaches
-    calendar.forget(2 * HOUR)
-    assert calendar.at(0, HOUR).teaches
     assert not calendar.at(5 * HOUR, 6 * HOUR).teaches
 
 
