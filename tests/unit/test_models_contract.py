@@ -170,7 +170,8 @@ def test_what_begins_to_move_is_usual_before_long(make: Make) -> None:
         return
     expected = model.expect(after(readings([0.0] * 1200)[-1], 20.0))
     assert expected is not None
-    assert expected.low <= 16.0 and expected.high >= 24.0
+    assert expected.low <= 16.0
+    assert expected.high >= 24.0
 
 
 def test_what_is_expected_does_not_depend_on_the_value(make: Make) -> None:
