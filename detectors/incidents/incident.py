@@ -1,0 +1,134 @@
+"""An incident: what is wrong since when, whom it is about, and what was done about it. The record people are shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from msgspec import Struct, json
+
+from detectors.incidents.attribution import Share
+from streams.kpis.values import KpiValue
+
+State = Literal["open", "acknowledged", "snoozed", "resolved", "retracted", "merged"]
+Severity = Literal["warning", "critical"]
+Kind = Literal["business", "pipeline"]
+What = Literal[
+    "opened",
+    "joined",
+    "explained",
+    "acknowledged",
+    "snoozed",
+    "woken",
+    "resolved",
+    "reopened",
+    "retracted",
+    "merged",
+]
+
+LIVE: tuple[State, ...] = ("open", "acknowledged", "snoozed")
+MOST_SHARES = 12
+"""Slices that are listed of a KPI."""
+
+
+class Symptom(Struct, frozen=True):
+    """One series that is off: how it was at its strangest, and from when to when (starts of grains, epoch ms).
+
+    ``expected`` is (low, middle, high), ``value`` in the KPI's ``unit``; ``surprise`` is -log10 p. ``told`` is whether
+    it was alerted of, or only found beside others.
+    """
+
+    kpi: str
+    stat: str
+    slice: dict[str, str]
+    since: int
+    last: int
+    value: float
+    expected: tuple[float, float, float]
+    surprise: float
+    side: int
+    unit: str
+    told: bool
+    why: str = ""
+
+    @staticmethod
+    def of(value: KpiValue, since: int) -> Symptom:
+        """Of a judged value that is strange."""
+        assert value.value is not None
+        assert value.expected is not None
+        return Symptom(
+            kpi=value.kpi,
+            stat=value.stat,
+            slice=value.slice,
+            since=since,
+            last=value.start,
+            value=value.value,
+            expected=value.expected,
+            surprise=value.surprise,
+            side=value.side,
+            unit=value.unit,
+            told=value.alert,
+            why=value.why,
+        )
+
+    @property
+    def series(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+        return self.kpi, self.stat, tuple(sorted(self.slice.items()))
+
+
+class Change(Struct, frozen=True):
+    """Something that happened to an incident, at an instant (epoch ms): by itself, or ``by`` somebody."""
+
+    at: int
+    what: What
+    by: str = ""
+    note: str = ""
+
+
+class Incident(Struct, frozen=True):
+    """Trouble, as far as it is known.
+
+    ``since`` and ``last`` are the starts of the first and the last grain in which anything was off, ``span`` how long a
+    grain is (ms). ``symptoms``: the first is the one it began with. ``scope`` is the slice that explains it, empty
+    where everything is off alike; ``shares`` has by KPI the slices with the largest part in what it is off by. A record
+    with a higher ``revision`` replaces one of the same ``id``; the ``history`` says what was known when.
+    """
+
+    id: str
+    kind: Kind
+    state: State
+    severity: Severity
+    title: str
+    since: int
+    last: int
+    span: int
+    symptoms: tuple[Symptom, ...]
+    scope: dict[str, str]
+    shares: dict[str, list[Share]]
+    history: tuple[Change, ...]
+    owner: str = ""
+    snoozed_until: int = 0
+    merged_into: str = ""
+    revision: int = 0
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE
+
+    def encode(self) -> bytes:
+        """JSON, as on the incident topic."""
+        return _ENCODER.encode(self)
+
+    @staticmethod
+    def decode(raw: bytes) -> Incident:
+        """Read what :meth:`encode` wrote. Raises ``msgspec.ValidationError`` for anything else."""
+        return _DECODER.decode(raw)
+
+
+_ENCODER = json.Encoder()
+_DECODER = json.Decoder(Incident)
+
+
+def name_of(symptom: Symptom) -> str:
+    """The id of the incident that begins with it: the same whenever history is read again."""
+    return f"{symptom.kpi}-{datetime.fromtimestamp(symptom.last / 1000, UTC):%Y%m%dT%H%M}"

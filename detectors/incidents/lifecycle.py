@@ -1,0 +1,84 @@
+"""What may become of an incident, and who did it. Each step gives the next revision; what was before stays readable in
+the history."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from detectors.incidents.incident import Change, Incident, State, What
+from streams.errors import ContractError
+
+
+def acknowledge(incident: Incident, at: int, by: str, note: str = "") -> Incident:
+    """Somebody looks after it: they are its owner. Raises :class:`ContractError` where it is over."""
+    _must_be_live(incident, "acknowledged")
+    return _changed(incident, at, "acknowledged", "acknowledged", by, note, owner=by, snoozed_until=0)
+
+
+def snooze(incident: Incident, at: int, by: str, until: int, note: str = "") -> Incident:
+    """Nobody wants to hear of it until an instant (epoch ms)."""
+    _must_be_live(incident, "snoozed")
+    if until <= at:
+        raise ContractError(f"incident {incident.id} cannot be snoozed until a time that has passed")
+    return _changed(incident, at, "snoozed", "snoozed", by, note, snoozed_until=until)
+
+
+def wake(incident: Incident, at: int) -> Incident:
+    """It was snoozed for long enough: as before, with its owner if it has one."""
+    if incident.state != "snoozed" or at < incident.snoozed_until:
+        return incident
+    return _changed(incident, at, "acknowledged" if incident.owner else "open", "woken", snoozed_until=0)
+
+
+def resolve(incident: Incident, at: int, by: str = "", note: str = "") -> Incident:
+    """It is over: everything is as usual, or somebody says so."""
+    _must_be_live(incident, "resolved")
+    return _changed(incident, at, "resolved", "resolved", by, note, snoozed_until=0)
+
+
+def reopen(incident: Incident, at: int, by: str = "", note: str = "") -> Incident:
+    """It was not over. Who looked after it does so again."""
+    if incident.state not in ("resolved", "retracted"):
+        raise ContractError(f"incident {incident.id} is {incident.state}, it cannot be reopened")
+    return _changed(incident, at, "acknowledged" if incident.owner else "open", "reopened", by, note)
+
+
+def retract(incident: Incident, at: int, by: str = "", note: str = "") -> Incident:
+    """There never was one: events that came late say so, or somebody does."""
+    if incident.state in ("retracted", "merged"):
+        raise ContractError(f"incident {incident.id} is {incident.state}, it cannot be retracted")
+    return _changed(incident, at, "retracted", "retracted", by, note, snoozed_until=0)
+
+
+def merge(incident: Incident, into: Incident, at: int) -> tuple[Incident, Incident]:
+    """Both are one: the one that ends, and the one that goes on with what is known of both."""
+    _must_be_live(incident, "merged")
+    _must_be_live(into, "merged into")
+    known = {symptom.series for symptom in into.symptoms}
+    gone = _changed(incident, at, "merged", "merged", note=f"into {into.id}", merged_into=into.id, snoozed_until=0)
+    kept = replace(
+        into,
+        since=min(into.since, incident.since),
+        last=max(into.last, incident.last),
+        symptoms=(*into.symptoms, *(one for one in incident.symptoms if one.series not in known)),
+        shares={**incident.shares, **into.shares},
+        owner=into.owner or incident.owner,
+    )
+    return gone, _changed(kept, at, into.state, "merged", note=f"with {incident.id}")
+
+
+def noted(incident: Incident, at: int, what: What, note: str = "") -> Incident:
+    """More is known of it; its state stays."""
+    return _changed(incident, at, incident.state, what, note=note)
+
+
+def _must_be_live(incident: Incident, what: str) -> None:
+    if not incident.live:
+        raise ContractError(f"incident {incident.id} is {incident.state}, it cannot be {what}")
+
+
+def _changed(
+    incident: Incident, at: int, state: State, what: What, by: str = "", note: str = "", **fields: object
+) -> Incident:
+    history = (*incident.history, Change(at, what, by, note))
+    return replace(incident, state=state, history=history, revision=incident.revision + 1, **fields)

@@ -1,0 +1,139 @@
+"""Whose deviation it is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.incidents.attribution import Amount, Slice, attribute, contribution, scope
+from streams.kpis.values import KpiValue
+
+NORTH, SOUTH = (("region", "north"),), (("region", "south"),)
+
+
+def of(actual: float, expected: float) -> Amount:
+    return Amount(actual, expected, abs(actual - expected))
+
+
+def shop(north: float, south: float, post: float, ups: float) -> dict[Slice, Amount]:
+    """What is there of 25 + 75 parcels by region, and of 40 + 60 by carrier."""
+    return {
+        (): of(north + south, 100),
+        NORTH: of(north, 25),
+        SOUTH: of(south, 75),
+        (("carrier", "post"),): of(post, 40),
+        (("carrier", "ups"),): of(ups, 60),
+    }
+
+
+def value(kind_parts: tuple[int, ...], value_: float, weight: int, middle: float) -> KpiValue:
+    return KpiValue(
+        kpi="k",
+        stat="value",
+        slice={},
+        span="1h",
+        rolling=False,
+        start=0,
+        end=3_600_000,
+        value=value_,
+        weight=weight,
+        parts=kind_parts,
+        status="final",
+        revision=0,
+        unit="orders",
+        better="higher",
+        expected=(0.0, middle, 2 * middle),
+    )
+
+
+def test_the_region_that_brings_nothing_explains_it_and_the_carriers_do_not() -> None:
+    shares = attribute(shop(north=0, south=75, post=30, ups=45), -1)
+    assert shares[0].slice == {"region": "north"}
+    assert shares[0].share == 1.0
+    assert shares[0].size == 0.25
+    assert scope([(1.0, shares)]) == {"region": "north"}
+
+
+def test_where_everything_is_off_alike_nothing_explains_it() -> None:
+    assert scope([(1.0, attribute(shop(north=10, south=30, post=16, ups=24), -1))]) == {}
+
+
+def test_a_slice_that_is_most_of_all_explains_what_it_alone_is_off_by() -> None:
+    amounts: dict[Slice, Amount] = {
+        (): of(30, 100),
+        (("channel", "web"),): of(0, 70),
+        (("channel", "app"),): of(30, 30),
+    }
+    assert scope([(1.0, attribute(amounts, -1))]) == {"channel": "web"}
+
+
+def test_two_dimensions_together_come_before_each_alone() -> None:
+    amounts = shop(north=15, south=75, post=30, ups=60) | {
+        (("carrier", "post"), ("region", "north")): of(0, 10),
+        (("carrier", "post"), ("region", "south")): of(30, 30),
+        (("carrier", "ups"), ("region", "north")): of(15, 15),
+        (("carrier", "ups"), ("region", "south")): of(45, 45),
+    }
+    shares = attribute(amounts, -1)
+    assert max(shares, key=lambda one: one.explains).slice == {"carrier": "post", "region": "north"}
+    assert scope([(1.0, shares)]) == {"carrier": "post", "region": "north"}
+
+
+def test_the_only_value_of_a_dimension_explains_nothing() -> None:
+    amounts: dict[Slice, Amount] = {(): of(0, 100), (("warehouse", "w1"),): of(0, 100)}
+    assert scope([(1.0, attribute(amounts, -1))]) == {}
+
+
+def test_few_cases_explain_nothing() -> None:
+    amounts: dict[Slice, Amount] = {(): of(8, 10), NORTH: of(0, 2), SOUTH: of(8, 8)}
+    assert scope([(1.0, attribute(amounts, -1))]) == {}
+
+
+def test_what_is_off_to_the_other_side_has_no_share() -> None:
+    shares = attribute({(): of(90, 100), NORTH: of(5, 25), SOUTH: of(85, 75)}, -1)
+    assert {one.slice["region"]: one.share for one in shares} == {"north": 1.0, "south": 0.0}
+
+
+def test_a_slice_nothing_was_expected_of_can_explain() -> None:
+    amounts: dict[Slice, Amount] = {(): of(30, 10), (("topic", "new"),): of(20, 0), (("topic", "old"),): of(10, 10)}
+    assert scope([(1.0, attribute(amounts, 1))]) == {"topic": "new"}
+
+
+def test_kpis_that_disagree_on_a_dimension_leave_it_out() -> None:
+    north = attribute(shop(north=0, south=75, post=30, ups=45), -1)
+    south = attribute(shop(north=25, south=0, post=10, ups=15), -1)
+    explains = {one.slice["region"]: one.explains for one in (*north, *south) if "region" in one.slice and one.explains}
+    alike = scope([(explains["south"], north), (explains["north"], south)])
+    assert "region" not in alike
+    assert scope([(9.0 * explains["south"], north), (explains["north"], south)]) == {"region": "north"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "amount"),
+    [
+        ("count", value((4,), 4.0, 4, 10.0), Amount(4.0, 10.0, 6.0)),
+        ("sum", value((900,), 900.0, 3, 1000.0), Amount(900.0, 1000.0, 3.0)),
+        ("ratio", value((8, 10), 0.8, 10, 0.9), Amount(8.0, 9.0, 1.0)),
+        ("mean", value((30, 10), 3.0, 10, 4.0), Amount(30.0, 40.0, 10.0)),
+        ("duration", value((1, 2), 50.0, 20, 40.0), Amount(1000.0, 800.0, 20.0)),
+        ("level", value((7,), 7.0, 7, 5.0), Amount(7.0, 5.0, 2.0)),
+    ],
+)
+def test_what_a_value_adds_to_its_kpi(kind: str, one: KpiValue, amount: Amount) -> None:
+    assert contribution(one, kind) == pytest.approx(amount)
+
+
+amounts_ = st.dictionaries(
+    st.sampled_from([(), NORTH, SOUTH, (("carrier", "a"),), (("carrier", "b"),), (("carrier", "a"), *NORTH)]),
+    st.builds(of, st.floats(0, 1e6), st.floats(0, 1e6)),
+)
+
+
+@given(amounts_, st.sampled_from([-1, 1]))
+def test_shares_are_shares(amounts: dict[Slice, Amount], side: int) -> None:
+    shares = attribute(amounts, side)
+    assert len(shares) == sum(bool(one) for one in amounts)
+    assert all(0.0 <= one.share <= 1.0 and 0.0 <= one.size <= 1.0 and one.explains >= 0.0 for one in shares)
+    assert [side * one.off for one in shares] == sorted((side * one.off for one in shares), reverse=True)
+    assert scope([(1.0, shares)]) == scope([(2.0, list(reversed(shares)))])
