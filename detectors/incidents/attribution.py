@@ -112,7 +112,9 @@ def _share(slice_: Slice, amount: Amount, side: int, whole: float, expected: flo
     size = abs(amount.expected) / expected if expected > 0.0 else 0.0
     explains = 0.0
     more = share * (1.0 - size) >= MORE_THAN_ITS_SIZE * size * (1.0 - share) and size < 1.0
-    if share >= EXPLAINS and more and amount.cases >= LEAST_CASES:
+    # Nobody can do anything about a slice without a name.
+    known = all(of not in ("unknown", "other") for _, of in slice_)
+    if share >= EXPLAINS and more and known and amount.cases >= LEAST_CASES:
         # A slice of which nothing was expected is as large as one case.
         explains = share * max(0.0, log(share / max(size, 1.0 / (1.0 + expected))))
     return Share(dict(slice_), share, size, amount.off, amount.cases, explains)

@@ -22,7 +22,8 @@ JOINS = 4.5
 NEAR_MS = 6 * HOUR_MS
 """What begins so soon after the last that was off may belong to it."""
 FAR_MS = 72 * HOUR_MS
-"""And so long after it what is about the same slice: parcels are late, and customers write, days after."""
+"""So long after its cause was off the last time, what that leads to may: parcels are late, and customers write, days
+after."""
 RESOLVED_AFTER_MS = 6 * HOUR_MS
 """Nothing was off for so long: it is over. At least three grains."""
 CRITICAL = 6.0
@@ -112,8 +113,7 @@ class Incidents:
     def _fits(self, one: Incident, symptom: Symptom, about: dict[str, str], of: _Of) -> bool:
         if not one.live and (one.state != "resolved" or not symptom.told):
             return False
-        gap = symptom.since - one.last
-        if gap > FAR_MS or one.since > symptom.last:
+        if one.since > symptom.last:
             return False
         kpis = [self._of[known.kpi] for known in one.symptoms if known.kpi in self._of]
         if not any(related(of.stages, known.stages) for known in kpis):
@@ -121,7 +121,11 @@ class Incidents:
         shared = one.scope.keys() & about.keys()
         if any(one.scope[dimension] != about[dimension] for dimension in shared):
             return False
-        return gap <= NEAR_MS or bool(shared) or any(known.kpi == symptom.kpi for known in one.symptoms)
+        if symptom.since - one.last <= NEAR_MS:
+            return True
+        cause = min(min(known.stages) for known in kpis)
+        seen = max(each.last for each in one.symptoms if min(self._of[each.kpi].stages) == cause)
+        return symptom.since - seen <= FAR_MS and min(of.stages) >= cause
 
     def _begin(self, symptom: Symptom, shares: list[Share], span: int, of: _Of) -> None:
         incident = Incident(
@@ -162,12 +166,13 @@ class Incidents:
         self._incidents[incident.id] = self._explained(incident, symptom, of, at)
 
     def _explained(self, incident: Incident, symptom: Symptom, of: _Of, at: int) -> Incident:
-        """Whom it is about, as of now."""
+        """Whom it is about, as of now: by what was told of, for what only joined was strange among very many."""
         whole = replace(symptom, since=incident.since)
         shares = {**incident.shares, symptom.kpi: self._shares(whole, of)[:MOST_SHARES]}
         strongest: dict[str, float] = {}
         for one in incident.symptoms:
-            strongest[one.kpi] = max(strongest.get(one.kpi, 0.0), one.surprise)
+            if one.told:
+                strongest[one.kpi] = max(strongest.get(one.kpi, 0.0), one.surprise)
         about = scope((surprise, shares.get(kpi, [])) for kpi, surprise in strongest.items())
         if about == incident.scope:
             return replace(incident, shares=shares)
