@@ -22,6 +22,7 @@ from streams.kpis.plan import Plan
 from streams.kpis.values import KpiValue
 from streams.runtime.agents import Aggregate
 from streams.runtime.agents.revival import revive_kernel
+from streams.runtime.agents.source import STEP_WORK
 from streams.runtime.chunks import Chunk
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Record
@@ -85,7 +86,7 @@ class Worker:
             broker.send,
             metrics,
         )
-        self.agent._ledger._most_weight = rng.choice([50, 300, 10_000])
+        self.agent._ledger._most_weight = rng.choice([1, 5, 100]) * STEP_WORK
         self.tps = [TP(topic, 0) for topic in NAMES.events]
 
     def _acknowledge(self) -> None:
