@@ -30,7 +30,7 @@ class Size:
     def learn(self, off: float) -> float:
         """Take a deviation in; gives it as far as it counts."""
         limit = _FAR * self.mean
-        if self.seen < FEW or not self.mean or abs(off) <= limit:
+        if self.seen < FEW or abs(off) <= limit:
             self._run = 0
         else:
             self._run += 1

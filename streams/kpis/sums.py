@@ -55,13 +55,14 @@ class Sums:
 
     def add_to(self, totals: I64) -> None:
         """Add everything to an array long enough."""
+        # Of one type: NumPy is twenty times as fast then.
         for where, delta in self._parts:
-            np.add.at(totals, where, delta)
+            np.add.at(totals, where, delta.astype(np.int64, copy=False))
 
     def subtract_from(self, totals: I64) -> None:
         """Take everything off an array long enough."""
         for where, delta in self._parts:
-            np.subtract.at(totals, where, delta)
+            np.subtract.at(totals, where, delta.astype(np.int64, copy=False))
 
 
 def _narrow(numbers: I64) -> I64 | I32:

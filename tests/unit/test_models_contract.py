@@ -174,6 +174,15 @@ def test_what_begins_to_move_is_usual_before_long(make: Make) -> None:
     assert expected.high >= 24.0
 
 
+def test_one_value_far_off_after_all_were_the_same_changes_little(make: Make) -> None:
+    model = taught(make, readings([20.0] * 600 + [1e6] + [20.0] * 5))
+    if not isinstance(model, Expecting):
+        return
+    expected = model.expect(after(readings([0.0] * 606)[-1], 20.0))
+    assert expected is not None
+    assert expected.middle == pytest.approx(20.0, rel=0.2)
+
+
 def test_what_is_expected_does_not_depend_on_the_value(make: Make) -> None:
     model = taught(make, daily(1000))
     if not isinstance(model, Expecting):
