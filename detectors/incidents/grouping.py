@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from math import isfinite
 from typing import Any, NamedTuple
 
 from msgspec import convert, to_builtins
@@ -10,25 +12,26 @@ from msgspec.structs import replace
 
 from detectors.incidents import lifecycle
 from detectors.incidents.attribution import Share, attribute, scope
-from detectors.incidents.incident import MOST_SHARES, Change, Incident, Severity, Symptom, name_of
+from detectors.incidents.incident import MOST_SHARES, Change, Incident, Symptom, name_of, severity_of
 from detectors.incidents.recent import STRANGE, Recent
 from detectors.incidents.stages import Stage, related, stages_of
+from streams.errors import ContractError
 from streams.kpis.definitions import Definitions, KpiDefinition
 from streams.kpis.grid import HOUR_MS
 from streams.kpis.values import KpiValue
 
 JOINS = 4.5
 """From this surprise on a series belongs to an incident without having been alerted of."""
+MOST_JOINED = 6
+"""Series of a KPI that are listed without having been alerted of."""
 NEAR_MS = 6 * HOUR_MS
-"""What begins so soon after the last that was off may belong to it."""
+"""What is off so soon before or after an incident may belong to it."""
 FAR_MS = 72 * HOUR_MS
 """So long after its cause was off the last time, what that leads to may: parcels are late, and customers write, days
 after."""
 RESOLVED_AFTER_MS = 6 * HOUR_MS
-"""Nothing was off for so long: it is over. At least three grains."""
-CRITICAL = 6.0
-"""The surprise of what is critical: one in a million."""
-_GRAINS = 3
+"""Nothing was off for so long, and what it began with was as usual for three grains: it is over."""
+_CALM = 3
 
 
 class _Of(NamedTuple):
@@ -38,23 +41,25 @@ class _Of(NamedTuple):
     stages: frozenset[Stage]
     recent: Recent
 
-    def bad(self, value: KpiValue) -> bool:
-        """Whether a value is off for the worse."""
-        return self.kpi.better == "neither" or value.side == (-1 if self.kpi.better == "higher" else 1)
+    def off(self, value: KpiValue) -> bool:
+        """Whether a value is one to look at: alerted of, or strange for the worse."""
+        if value.value is None or value.expected is None or not isfinite(value.value):
+            return False
+        worse = self.kpi.better == "neither" or value.side == (-1 if self.kpi.better == "higher" else 1)
+        return value.alert or (value.surprise >= STRANGE and worse)
 
 
 class Incidents:
     """The incidents of a business, from its judged values.
 
-    Values come a KPI and a grain at a time. What alerts begins an incident or joins one: one that is near in time, the
-    trouble of whose KPIs may travel to this one or from it, and which is not about another slice. What is strange and
-    was not alerted of can only join. Instants in the history are event time: the same values give the same incidents.
+    What alerts begins an incident or joins one: one that is near in time, the trouble of whose KPIs may travel to this
+    one or from it, and which is not about another slice. What is strange and was not alerted of can only join. Instants
+    in the history are event time: the same values in the same order give the same incidents.
     """
 
     def __init__(self, definitions: Definitions) -> None:
         self._of = {kpi.name: _Of(kpi, stages_of(kpi, definitions), Recent(kpi.kind)) for kpi in definitions.kpis}
         self._incidents: dict[str, Incident] = {}
-        self._now = 0
 
     @property
     def incidents(self) -> list[Incident]:
@@ -62,136 +67,166 @@ class Incidents:
         return list(self._incidents.values())
 
     def step(self, values: Sequence[KpiValue]) -> list[Incident]:
-        """Take in the final values of one KPI for one grain; the incidents that are others than before."""
-        of = self._of.get(values[0].kpi) if values else None
-        if of is None:  # of a KPI that is none any more
-            return []
+        """Take in final values, and corrected ones; the incidents that are others than before, each a revision later.
+        Values of a grain and KPI come together."""
         before = dict(self._incidents)
-        for value in values:
-            of.recent.put(value)
-        self._now = max(self._now, values[0].end)
-        strange = [value for value in values if value.surprise >= STRANGE and value.value is not None and of.bad(value)]
-        for value in sorted(strange, key=lambda one: (not one.alert, -one.surprise)):
-            self._take(value, of)
-        self._let_go()
-        return [one for name, one in self._incidents.items() if before.get(name) is not one]
+        for (end, kpi), each in groupby(sorted(values, key=_when), key=_when):
+            of = self._of.get(kpi)
+            if of is not None:  # else it is of a KPI that is none any more
+                self._grain(list(each), end, of)
+        changed = []
+        for name, one in list(self._incidents.items()):
+            known = before.get(name)
+            if one is not known:
+                if known is not None and one.revision == known.revision:
+                    one = self._incidents[name] = replace(one, revision=one.revision + 1)
+                changed.append(one)
+        return changed
 
-    def put(self, incident: Incident) -> None:
-        """What people have made of one (see :mod:`detectors.incidents.lifecycle`)."""
-        self._incidents[incident.id] = incident
+    def change(self, name: str, how: Callable[[Incident], Incident]) -> Incident:
+        """What people make of one (see :mod:`detectors.incidents.lifecycle`). Raises :class:`ContractError` where there
+        is none of that id."""
+        if name not in self._incidents:
+            raise ContractError(f"there is no incident {name}, or it was over long ago")
+        found = self._incidents[name] = how(self._incidents[name])
+        return found
 
     # -- what belongs where -------------------------------------------------------------------------------------
 
-    def _take(self, value: KpiValue, of: _Of) -> None:
-        symptom = Symptom.of(value, of.recent.since(value))
-        known = self._with(symptom)
-        if known is not None:
-            if value.surprise >= JOINS or any(one.told and one.series == symptom.series for one in known.symptoms):
-                self._see(known, symptom, of)
-            return
+    def _grain(self, values: list[KpiValue], end: int, of: _Of) -> None:
+        of.recent.put(values)
+        homes = {
+            known.series: one.id
+            for one in self._incidents.values()
+            if one.live
+            for known in one.symptoms
+            if known.kpi == of.kpi.name
+        }
+        touched: dict[tuple[str, str], Symptom] = {}
+        off = [Symptom.of(value, of.recent.since(value)) for value in values if of.off(value)]
+        for symptom in sorted(off, key=lambda one: (not one.told, -one.surprise)):
+            home = homes.get(symptom.series) or self._home(symptom, of)
+            if home is not None and self._see(self._incidents[home], symptom, known=symptom.series in homes):
+                touched.setdefault((home, symptom.stat), symptom)
+        for (home, _), symptom in touched.items():
+            self._incidents[home] = self._explained(self._incidents[home], symptom, of, end)
+        self._calm({(value.stat, *sorted(value.slice.items())) for value in values if value.surprise > 0.0}, end, of)
+        self._let_go(end)
+
+    def _home(self, symptom: Symptom, of: _Of) -> str | None:
+        """The incident that a series belongs to which none has: of several the one that was off last. A new one, where
+        it was alerted of."""
+        if not symptom.told and symptom.surprise < JOINS:
+            return None
         shares = self._shares(symptom, of)
-        if value.alert or value.surprise >= JOINS:
-            home = self._home(symptom, shares, of)
-            if home is not None:
-                self._see(home, symptom, of)
-            elif value.alert:
-                self._begin(symptom, shares, value.end - value.start, of)
-
-    def _with(self, symptom: Symptom) -> Incident | None:
-        """The live incident that has this series already."""
-        for one in self._incidents.values():
-            if one.live and any(known.series == symptom.series for known in one.symptoms):
-                return one
-        return None
-
-    def _home(self, symptom: Symptom, shares: list[Share], of: _Of) -> Incident | None:
-        """The incident it belongs to: of several the one that was off last."""
         about = {**scope([(1.0, shares)]), **symptom.slice}
         fitting = [one for one in self._incidents.values() if self._fits(one, symptom, about, of)]
-        return max(fitting, key=lambda one: (one.live, one.last, one.id), default=None)
+        if fitting:
+            return max(fitting, key=lambda one: (one.live, one.until, one.id)).id
+        return self._begin(symptom, shares) if symptom.told else None
 
     def _fits(self, one: Incident, symptom: Symptom, about: dict[str, str], of: _Of) -> bool:
         if not one.live and (one.state != "resolved" or not symptom.told):
             return False
-        if one.since > symptom.last:
+        stages = [self._of[known.kpi].stages for known in one.symptoms if known.kpi in self._of]
+        if not any(related(of.stages, theirs) for theirs in stages):
             return False
-        kpis = [self._of[known.kpi] for known in one.symptoms if known.kpi in self._of]
-        if not any(related(of.stages, known.stages) for known in kpis):
+        if any(about.get(dimension, value) != value for dimension, value in one.scope.items()):
             return False
-        shared = one.scope.keys() & about.keys()
-        if any(one.scope[dimension] != about[dimension] for dimension in shared):
-            return False
-        if symptom.since - one.last <= NEAR_MS:
+        if max(symptom.since - one.cause_until, one.since - symptom.until) <= NEAR_MS:
             return True
-        cause = min(min(known.stages) for known in kpis)
-        seen = max(each.last for each in one.symptoms if min(self._of[each.kpi].stages) == cause)
-        return symptom.since - seen <= FAR_MS and min(of.stages) >= cause
+        leads_to = min(of.stages) >= min(min(theirs) for theirs in stages)
+        return leads_to and one.since <= symptom.since <= one.cause_until + FAR_MS
 
-    def _begin(self, symptom: Symptom, shares: list[Share], span: int, of: _Of) -> None:
+    def _begin(self, symptom: Symptom, shares: list[Share]) -> str:
+        name, number = name_of(symptom), 1
+        while name in self._incidents:
+            number += 1
+            name = f"{name_of(symptom)}-{number}"
         incident = Incident(
-            id=name_of(symptom),
+            id=name,
             kind="business",
             state="open",
-            severity=_severity([symptom]),
+            severity=severity_of([symptom]),
             title="",
             since=symptom.since,
-            last=symptom.last,
-            span=span,
+            until=symptom.until,
+            cause_until=symptom.until,
             symptoms=(symptom,),
             scope=scope([(symptom.surprise, shares)]),
-            shares={symptom.kpi: shares[:MOST_SHARES]},
-            history=(Change(symptom.last + span, "opened", note=symptom.why),),
+            shares={_statistic(symptom): shares[:MOST_SHARES]},
+            history=(Change(symptom.until, "opened", note=symptom.why),),
         )
-        self._incidents[incident.id] = replace(incident, title=_title(incident))
+        self._incidents[name] = replace(incident, title=_title(incident))
+        return name
 
-    def _see(self, incident: Incident, symptom: Symptom, of: _Of) -> None:
-        """A series of it is off, or one more."""
-        at = symptom.last + incident.span
+    def _see(self, incident: Incident, symptom: Symptom, known: bool) -> bool:
+        """A series of it is off, or one more; whether that is of any interest."""
+        symptoms = {one.series: one for one in incident.symptoms}
+        mine = symptoms.get(symptom.series)
+        if mine is None and not symptom.told:
+            joined = sum(not one.told for one in incident.symptoms if one.kpi == symptom.kpi)
+            if joined >= MOST_JOINED:
+                return False
+        if known and not symptom.told and symptom.surprise < JOINS and (mine is None or not mine.told):
+            return False
         if not incident.live:
-            incident = lifecycle.reopen(incident, at, note=symptom.why)
-        place = {known.series: number for number, known in enumerate(incident.symptoms)}.get(symptom.series)
-        symptoms = list(incident.symptoms)
-        if place is None:
-            symptoms.append(symptom)
-            incident = lifecycle.noted(incident, at, "joined", symptom.why or symptom.kpi)
-        else:
-            symptoms[place] = _stranger(symptoms[place], symptom)
-        incident = replace(
+            incident = lifecycle.reopen(incident, symptom.until, note=symptom.why)
+        if mine is None and (symptom.told or all(one.kpi != symptom.kpi for one in incident.symptoms)):
+            incident = lifecycle.noted(incident, symptom.until, "joined", f"{symptom.kpi}: {symptom.why}")
+        symptoms[symptom.series] = symptom if mine is None else mine.with_(symptom)
+        severity, cause_until = severity_of(symptoms.values()), incident.cause_until
+        if symptom.since <= cause_until + NEAR_MS:
+            cause_until = max(cause_until, symptom.until)
+        if (incident.severity, severity) == ("warning", "critical"):
+            incident = lifecycle.noted(incident, symptom.until, "worsened", symptom.why)
+        self._incidents[incident.id] = replace(
             incident,
             since=min(incident.since, symptom.since),
-            last=max(incident.last, symptom.last),
-            symptoms=tuple(symptoms),
-            severity=_severity(symptoms),
+            until=max(incident.until, symptom.until),
+            cause_until=cause_until,
+            symptoms=tuple(symptoms.values()),
+            severity=severity,
+            calm=0,
         )
-        self._incidents[incident.id] = self._explained(incident, symptom, of, at)
+        return True
 
     def _explained(self, incident: Incident, symptom: Symptom, of: _Of, at: int) -> Incident:
         """Whom it is about, as of now: by what was told of, for what only joined was strange among very many."""
         whole = replace(symptom, since=incident.since)
-        shares = {**incident.shares, symptom.kpi: self._shares(whole, of)[:MOST_SHARES]}
+        shares = {**incident.shares, _statistic(symptom): self._shares(whole, of)[:MOST_SHARES]}
         strongest: dict[str, float] = {}
         for one in incident.symptoms:
             if one.told:
-                strongest[one.kpi] = max(strongest.get(one.kpi, 0.0), one.surprise)
-        about = scope((surprise, shares.get(kpi, [])) for kpi, surprise in strongest.items())
+                strongest[_statistic(one)] = max(strongest.get(_statistic(one), 0.0), one.surprise)
+        about = scope((surprise, shares.get(statistic, [])) for statistic, surprise in strongest.items())
         if about == incident.scope:
             return replace(incident, shares=shares)
         found = replace(incident, shares=shares, scope=about)
         return lifecycle.noted(replace(found, title=_title(found)), at, "explained", _about(about))
 
     def _shares(self, symptom: Symptom, of: _Of) -> list[Share]:
-        return attribute(of.recent.amounts(symptom.stat, symptom.since, symptom.last), symptom.side)
+        amounts = of.recent.amounts(symptom.stat, symptom.since, symptom.until)
+        return attribute(amounts, symptom.side, of.kpi.kind)
 
     # -- what is over -------------------------------------------------------------------------------------------
 
-    def _let_go(self) -> None:
+    def _calm(self, judged: set[tuple[Any, ...]], end: int, of: _Of) -> None:
+        """Note where what an incident began with was judged, and nothing of it was off."""
+        for name, one in self._incidents.items():
+            first = one.symptoms[0]
+            if one.live and first.kpi == of.kpi.name and end > one.until and (first.stat, *first.series[2]) in judged:
+                self._incidents[name] = replace(one, calm=one.calm + 1)
+
+    def _let_go(self, now: int) -> None:
         for name, one in list(self._incidents.items()):
-            quiet = self._now - (one.last + one.span)
+            quiet = now - one.until
             if one.state == "snoozed":
-                one = self._incidents[name] = lifecycle.wake(one, self._now)
-            if one.live and quiet >= max(RESOLVED_AFTER_MS, _GRAINS * one.span):
-                self._incidents[name] = lifecycle.resolve(one, self._now, note="as usual again")
-            elif not one.live and quiet > FAR_MS:
+                one = self._incidents[name] = lifecycle.wake(one, now)
+            # A series may end, and is then never as usual again.
+            if one.live and quiet >= RESOLVED_AFTER_MS and (one.calm >= _CALM or quiet > FAR_MS):
+                self._incidents[name] = lifecycle.resolve(one, now, note="as usual again")
+            elif not one.live and quiet > 2 * FAR_MS:
                 del self._incidents[name]
 
     def state(self) -> dict[str, Any]:
@@ -199,7 +234,6 @@ class Incidents:
         return {
             "recent": {name: of.recent.state() for name, of in self._of.items()},
             "incidents": [to_builtins(one) for one in self._incidents.values()],
-            "now": self._now,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -207,31 +241,25 @@ class Incidents:
         for name, recent in state["recent"].items():
             if name in self._of:
                 self._of[name].recent.load(recent)
-        found = convert(state["incidents"], list[Incident])
-        self._incidents = {one.id: one for one in found}
-        self._now = state["now"]
+        self._incidents = {one.id: one for one in convert(state["incidents"], list[Incident])}
 
 
-def _stranger(known: Symptom, seen: Symptom) -> Symptom:
-    """The stranger of two looks at a series, from the first to the last in which it was off."""
-    kept = seen if seen.surprise > known.surprise else known
-    return replace(
-        kept, since=min(known.since, seen.since), last=max(known.last, seen.last), told=known.told or seen.told
-    )
+def _when(value: KpiValue) -> tuple[int, str]:
+    return value.end, value.kpi
 
 
-def _severity(symptoms: Iterable[Symptom]) -> Severity:
-    return "critical" if max(one.surprise for one in symptoms) >= CRITICAL else "warning"
+def _statistic(symptom: Symptom) -> str:
+    return symptom.kpi if symptom.stat == "value" else f"{symptom.kpi}.{symptom.stat}"
 
 
 def _title(incident: Incident) -> str:
     first = incident.symptoms[0]
     side = "fewer than usual" if first.side < 0 else "more than usual"
-    if first.unit in ("ratio", "seconds", "money"):
+    if first.unit in ("ratio", "seconds", "money", "score"):
         side = "lower than usual" if first.side < 0 else "higher than usual"
-    about = _about(incident.scope)
-    return f"{first.kpi.replace('_', ' ').capitalize()} {side}" + (f": {about}" if incident.scope else "")
+    about = f": {_about(incident.scope)}" if incident.scope else ""
+    return f"{first.kpi.replace('_', ' ').capitalize()} {side}{about}"
 
 
-def _about(scope: dict[str, str]) -> str:
-    return ", ".join(f"{dimension} {value}" for dimension, value in sorted(scope.items())) or "everywhere alike"
+def _about(about: dict[str, str]) -> str:
+    return ", ".join(f"{dimension} {value}" for dimension, value in sorted(about.items())) or "everywhere alike"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Literal
 
 from msgspec import Struct, json
+from msgspec.structs import replace
 
 from detectors.incidents.attribution import Share
 from streams.kpis.values import KpiValue
@@ -17,6 +19,7 @@ What = Literal[
     "opened",
     "joined",
     "explained",
+    "worsened",
     "acknowledged",
     "snoozed",
     "woken",
@@ -27,22 +30,25 @@ What = Literal[
 ]
 
 LIVE: tuple[State, ...] = ("open", "acknowledged", "snoozed")
+CRITICAL = 6.0
+"""The surprise of what is critical: one in a million."""
 MOST_SHARES = 12
 """Slices that are listed of a KPI."""
 
 
 class Symptom(Struct, frozen=True):
-    """One series that is off: how it was at its strangest, and from when to when (starts of grains, epoch ms).
+    """One series that is off: how it was at its strangest, and from when to when (epoch ms).
 
-    ``expected`` is (low, middle, high), ``value`` in the KPI's ``unit``; ``surprise`` is -log10 p. ``told`` is whether
-    it was alerted of, or only found beside others.
+    ``since`` is where the first grain begins in which it was off, ``until`` where the last one ends. ``expected`` is
+    (low, middle, high), ``value`` in the KPI's ``unit``; ``surprise`` is -log10 p. ``told`` is whether it was alerted
+    of, or only found beside others.
     """
 
     kpi: str
     stat: str
     slice: dict[str, str]
     since: int
-    last: int
+    until: int
     value: float
     expected: tuple[float, float, float]
     surprise: float
@@ -61,7 +67,7 @@ class Symptom(Struct, frozen=True):
             stat=value.stat,
             slice=value.slice,
             since=since,
-            last=value.start,
+            until=value.end,
             value=value.value,
             expected=value.expected,
             surprise=value.surprise,
@@ -74,6 +80,16 @@ class Symptom(Struct, frozen=True):
     @property
     def series(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
         return self.kpi, self.stat, tuple(sorted(self.slice.items()))
+
+    def with_(self, other: Symptom) -> Symptom:
+        """Two looks at one series: the stranger of them, from the first to the last in which it was off."""
+        kept = other if other.surprise > self.surprise else self
+        return replace(
+            kept,
+            since=min(self.since, other.since),
+            until=max(self.until, other.until),
+            told=self.told or other.told,
+        )
 
 
 class Change(Struct, frozen=True):
@@ -88,10 +104,12 @@ class Change(Struct, frozen=True):
 class Incident(Struct, frozen=True):
     """Trouble, as far as it is known.
 
-    ``since`` and ``last`` are the starts of the first and the last grain in which anything was off, ``span`` how long a
-    grain is (ms). ``symptoms``: the first is the one it began with. ``scope`` is the slice that explains it, empty
-    where everything is off alike; ``shares`` has by KPI the slices with the largest part in what it is off by. A record
-    with a higher ``revision`` replaces one of the same ``id``; the ``history`` says what was known when.
+    ``since`` is where the first grain begins in which anything was off, ``until`` where the last one ends (epoch ms);
+    what is off later than a while after ``cause_until`` is what it has led to. ``symptoms``: the first is the one it
+    began with; those that were not told of are not all listed. ``scope`` is the slice that explains it, empty where
+    everything is off alike; ``shares`` has by KPI and statistic the slices with the largest part in what it is off by.
+    ``calm`` is for how many grains what it began with has been as usual. A record with a higher ``revision`` replaces
+    one of the same ``id``; the ``history`` says what was known when.
     """
 
     id: str
@@ -100,12 +118,13 @@ class Incident(Struct, frozen=True):
     severity: Severity
     title: str
     since: int
-    last: int
-    span: int
+    until: int
+    cause_until: int
     symptoms: tuple[Symptom, ...]
     scope: dict[str, str]
     shares: dict[str, list[Share]]
     history: tuple[Change, ...]
+    calm: int = 0
     owner: str = ""
     snoozed_until: int = 0
     merged_into: str = ""
@@ -131,4 +150,9 @@ _DECODER = json.Decoder(Incident)
 
 def name_of(symptom: Symptom) -> str:
     """The id of the incident that begins with it: the same whenever history is read again."""
-    return f"{symptom.kpi}-{datetime.fromtimestamp(symptom.last / 1000, UTC):%Y%m%dT%H%M}"
+    return f"{symptom.kpi}-{datetime.fromtimestamp(symptom.until / 1000, UTC):%Y%m%dT%H%M}"
+
+
+def severity_of(symptoms: Iterable[Symptom]) -> Severity:
+    """By the strangest that was told of."""
+    return "critical" if max(one.surprise for one in symptoms if one.told) >= CRITICAL else "warning"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from detectors.incidents.incident import Change, Incident, State, What
+from detectors.incidents.incident import Change, Incident, State, What, severity_of
 from streams.errors import ContractError
 
 
@@ -33,14 +33,15 @@ def wake(incident: Incident, at: int) -> Incident:
 def resolve(incident: Incident, at: int, by: str = "", note: str = "") -> Incident:
     """It is over: everything is as usual, or somebody says so."""
     _must_be_live(incident, "resolved")
-    return _changed(incident, at, "resolved", "resolved", by, note, snoozed_until=0)
+    return _changed(incident, at, "resolved", "resolved", by, note)
 
 
 def reopen(incident: Incident, at: int, by: str = "", note: str = "") -> Incident:
-    """It was not over. Who looked after it does so again."""
+    """It was not over. Who looked after it does so again, and a snooze that has not ended goes on."""
     if incident.state not in ("resolved", "retracted"):
         raise ContractError(f"incident {incident.id} is {incident.state}, it cannot be reopened")
-    return _changed(incident, at, "acknowledged" if incident.owner else "open", "reopened", by, note)
+    state: State = "acknowledged" if incident.owner else "open"
+    return _changed(incident, at, "snoozed" if at < incident.snoozed_until else state, "reopened", by, note, calm=0)
 
 
 def retract(incident: Incident, at: int, by: str = "", note: str = "") -> Incident:
@@ -54,14 +55,19 @@ def merge(incident: Incident, into: Incident, at: int) -> tuple[Incident, Incide
     """Both are one: the one that ends, and the one that goes on with what is known of both."""
     _must_be_live(incident, "merged")
     _must_be_live(into, "merged into")
-    known = {symptom.series for symptom in into.symptoms}
     gone = _changed(incident, at, "merged", "merged", note=f"into {into.id}", merged_into=into.id, snoozed_until=0)
+    symptoms = {symptom.series: symptom for symptom in into.symptoms}
+    for one in incident.symptoms:
+        symptoms[one.series] = symptoms[one.series].with_(one) if one.series in symptoms else one
     kept = replace(
         into,
         since=min(into.since, incident.since),
-        last=max(into.last, incident.last),
-        symptoms=(*into.symptoms, *(one for one in incident.symptoms if one.series not in known)),
+        until=max(into.until, incident.until),
+        cause_until=max(into.cause_until, incident.cause_until),
+        symptoms=tuple(symptoms.values()),
+        severity=severity_of(symptoms.values()),
         shares={**incident.shares, **into.shares},
+        calm=min(into.calm, incident.calm),
         owner=into.owner or incident.owner,
     )
     return gone, _changed(kept, at, into.state, "merged", note=f"with {incident.id}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from detectors.incidents.attribution import Amount, Slice, attribute, contribution, scope
 from streams.kpis.values import KpiValue
@@ -13,7 +16,7 @@ NORTH, SOUTH = (("region", "north"),), (("region", "south"),)
 
 
 def of(actual: float, expected: float) -> Amount:
-    return Amount(actual, expected, abs(actual - expected))
+    return Amount(actual, expected, actual)
 
 
 def shop(north: float, south: float, post: float, ups: float) -> dict[Slice, Amount]:
@@ -27,7 +30,7 @@ def shop(north: float, south: float, post: float, ups: float) -> dict[Slice, Amo
     }
 
 
-def value(kind_parts: tuple[int, ...], value_: float, weight: int, middle: float) -> KpiValue:
+def value(parts: tuple[int, ...], value_: float, weight: int) -> KpiValue:
     return KpiValue(
         kpi="k",
         stat="value",
@@ -38,12 +41,11 @@ def value(kind_parts: tuple[int, ...], value_: float, weight: int, middle: float
         end=3_600_000,
         value=value_,
         weight=weight,
-        parts=kind_parts,
+        parts=parts,
         status="final",
         revision=0,
         unit="orders",
         better="higher",
-        expected=(0.0, middle, 2 * middle),
     )
 
 
@@ -110,18 +112,62 @@ def test_kpis_that_disagree_on_a_dimension_leave_it_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "one", "amount"),
+    ("kind", "one", "middle", "amount"),
     [
-        ("count", value((4,), 4.0, 4, 10.0), Amount(4.0, 10.0, 6.0)),
-        ("sum", value((900,), 900.0, 3, 1000.0), Amount(900.0, 1000.0, 3.0)),
-        ("ratio", value((8, 10), 0.8, 10, 0.9), Amount(8.0, 9.0, 1.0)),
-        ("mean", value((30, 10), 3.0, 10, 4.0), Amount(30.0, 40.0, 10.0)),
-        ("duration", value((1, 2), 50.0, 20, 40.0), Amount(1000.0, 800.0, 20.0)),
-        ("level", value((7,), 7.0, 7, 5.0), Amount(7.0, 5.0, 2.0)),
+        ("count", value((4,), 4.0, 4), 10.0, Amount(4.0, 10.0, 4.0)),
+        ("sum", value((900,), 900.0, 3), 1000.0, Amount(900.0, 1000.0, 3.0)),
+        ("ratio", value((8, 10), 0.8, 10), 0.9, Amount(8.0, 9.0, 10.0)),
+        ("mean", value((30, 10), 3.0, 10), 4.0, Amount(30.0, 40.0, 10.0)),
+        ("duration", value((1, 2), 50.0, 20), 40.0, Amount(1000.0, 800.0, 20.0)),
+        ("level", value((7,), 7.0, 7), 5.0, Amount(7.0, 5.0, 7.0)),
     ],
 )
-def test_what_a_value_adds_to_its_kpi(kind: str, one: KpiValue, amount: Amount) -> None:
-    assert contribution(one, kind) == pytest.approx(amount)
+def test_what_a_value_adds_to_its_kpi(kind: str, one: KpiValue, middle: float, amount: Amount) -> None:
+    assert contribution(one, kind, middle) == pytest.approx(amount)
+
+
+def test_what_was_not_observed_adds_nothing() -> None:
+    assert contribution(replace(value((0, 0), 0.0, 0), value=None), "ratio", 0.9) is None
+    assert contribution(value((1,), math.inf, 1), "count", 1.0) is None
+
+
+def test_a_region_without_any_revenue_explains_that_there_is_less() -> None:
+    amounts: dict[Slice, Amount] = {
+        (): Amount(75_000.0, 100_000.0, 75.0),
+        NORTH: Amount(0.0, 25_000.0, 0.0),
+        SOUTH: Amount(75_000.0, 75_000.0, 75.0),
+    }
+    [north, _] = attribute(amounts, -1, "sum")
+    assert north.cases == 25.0
+    assert scope([(1.0, [north])]) == {"region": "north"}
+
+
+def test_two_dimensions_that_do_not_meet_are_not_named_together() -> None:
+    amounts = shop(north=0, south=75, post=5, ups=70) | {
+        (("carrier", "post"), ("region", "north")): of(0, 5),
+        (("carrier", "post"), ("region", "south")): of(5, 35),
+        (("carrier", "ups"), ("region", "north")): of(0, 20),
+        (("carrier", "ups"), ("region", "south")): of(70, 40),
+    }
+    assert len(scope([(1.0, attribute(amounts, -1))])) == 1
+
+
+def test_beside_a_slice_that_is_nearly_all_nothing_can_be_told() -> None:
+    amounts: dict[Slice, Amount] = {(): of(51, 100), (("channel", "web"),): of(50, 99), (("channel", "app"),): of(1, 1)}
+    assert scope([(1.0, attribute(amounts, -1))]) == {}
+
+
+def test_a_slice_without_a_name_explains_nothing() -> None:
+    amounts: dict[Slice, Amount] = {(): of(75, 100), (("region", "unknown"),): of(0, 25), SOUTH: of(75, 75)}
+    assert scope([(1.0, attribute(amounts, -1))]) == {}
+
+
+def test_a_dimension_that_explains_little_beside_another_is_left_out() -> None:
+    much = attribute({(): of(20, 40), (("carrier", "post"),): of(0, 20), (("carrier", "ups"),): of(20, 20)}, -1)
+    little = attribute({(): of(60, 100), (("channel", "web"),): of(30, 70), (("channel", "app"),): of(30, 30)}, -1)
+    assert scope([(1.0, much)]) == {"carrier": "post"}
+    assert scope([(1.0, little)]) == {"channel": "web"}
+    assert scope([(1.0, much), (0.5, little)]) == {"carrier": "post"}
 
 
 amounts_ = st.dictionaries(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from detectors.incidents import lifecycle
-from detectors.incidents.grouping import Incidents
+from detectors.incidents.grouping import MOST_JOINED, Incidents
 from detectors.incidents.incident import Incident
 from streams.config import load_config
+from streams.errors import ContractError
 from streams.kpis.pack import pack, unpack
 from streams.kpis.values import KpiValue
 
@@ -70,7 +72,7 @@ def test_an_alert_is_an_incident_that_says_since_when_and_whom_it_is_about() -> 
     for hour in (2, 3):
         assert incidents.step(hour_of("deliveries_completed", hour, north=0.0)) == []
     [found] = incidents.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
-    assert (found.since, found.last, found.state) == (2 * HOUR, 4 * HOUR, "open")
+    assert (found.since, found.until, found.state) == (2 * HOUR, 5 * HOUR, "open")
     assert found.scope == {"region": "north"}
     assert found.title == "Deliveries completed fewer than usual: region north"
     assert found.shares["deliveries_completed"][0].off == -75.0
@@ -95,45 +97,124 @@ def test_orders_and_deliveries_are_two_incidents() -> None:
     assert len(incidents.incidents) == 2
 
 
-def test_what_is_for_the_better_is_none() -> None:
+def test_what_is_for_the_better_does_not_join() -> None:
     incidents = Incidents(DEFINITIONS)
-    assert incidents.step(hour_of("orders_placed", 4, alert="north", north=3.0)) == []
+    incidents.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
+    assert incidents.step(hour_of("tickets_opened", 4, north=0.1)) == []
 
 
 def test_it_is_over_when_nothing_is_off_any_more_and_goes_on_when_it_comes_again() -> None:
     incidents = Incidents(DEFINITIONS)
     incidents.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
     for hour in range(5, 10):
-        assert incidents.step(hour_of("deliveries_completed", hour)) == []
+        assert [one.state for one in incidents.step(hour_of("deliveries_completed", hour))] == ["open"]
     [over] = incidents.step(hour_of("deliveries_completed", 10))
-    assert over.state == "resolved"
+    assert (over.state, over.calm) == ("resolved", 6)
     [again] = incidents.step(hour_of("deliveries_completed", 20, alert="north", north=0.0))
     assert (again.id, again.state, again.since) == (over.id, "open", 4 * HOUR)
     assert [one.what for one in again.history] == ["opened", "resolved", "reopened"]
-    for hour in range(21, 120):
+    for hour in range(21, 200):
         incidents.step(hour_of("deliveries_completed", hour))
     assert incidents.incidents == []
+
+
+def test_hours_that_are_not_judged_do_not_end_it() -> None:
+    incidents = Incidents(DEFINITIONS)
+    incidents.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
+    for hour in range(5, 30):
+        incidents.step([replace(one, surprise=0.0) for one in hour_of("deliveries_completed", hour)])
+    assert [one.state for one in incidents.incidents] == ["open"]
+    for hour in range(30, 33):
+        incidents.step(hour_of("deliveries_completed", hour))
+    assert [one.state for one in incidents.incidents] == ["resolved"]
 
 
 def test_what_people_did_is_kept_while_it_goes_on() -> None:
     incidents = Incidents(DEFINITIONS)
     [found] = incidents.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
-    incidents.put(lifecycle.snooze(lifecycle.acknowledge(found, 5 * HOUR, "kim"), 5 * HOUR, "kim", 7 * HOUR))
+    incidents.change(found.id, lambda one: lifecycle.acknowledge(one, 5 * HOUR, "kim"))
+    incidents.change(found.id, lambda one: lifecycle.snooze(one, 5 * HOUR, "kim", 7 * HOUR))
     [asleep] = incidents.step(hour_of("deliveries_completed", 5, north=0.0))
-    assert (asleep.state, asleep.last) == ("snoozed", 5 * HOUR)
+    assert (asleep.state, asleep.until) == ("snoozed", 6 * HOUR)
     [awake] = incidents.step(hour_of("deliveries_completed", 6, north=0.0))
     assert (awake.state, awake.owner) == ("acknowledged", "kim")
+    with pytest.raises(ContractError, match="no incident nonsense"):
+        incidents.change("nonsense", lambda one: one)
+
+
+def test_whatever_changes_is_a_revision() -> None:
+    incidents, revision = Incidents(DEFINITIONS), -1
+    incidents.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
+    for hour in range(5, 9):
+        north = [replace(one, surprise=one.surprise + hour) for one in hour_of("deliveries_completed", hour, north=0.0)]
+        [found] = incidents.step(north)
+        assert found.revision > revision
+        revision = found.revision
+    assert found.severity == "critical"
+    assert [one.what for one in found.history] == ["opened", "worsened"]
 
 
 def test_late_events_change_the_shares_and_not_the_judgement() -> None:
     incidents = Incidents(DEFINITIONS)
     for hour in (3, 4):
         incidents.step(hour_of("deliveries_completed", hour, alert="north" if hour == 4 else "", north=0.0))
-    late = count("deliveries_completed", 3, 5.0, 25.0, slice_={"region": "north"}, status="corrected", surprise=0.0)
-    incidents.step([late])
-    [found] = incidents.step(hour_of("deliveries_completed", 5, north=0.0))
-    assert found.since == 3 * HOUR
+    late = count("deliveries_completed", 3, 5.0, 25.0, slice_={"region": "north"}, status="corrected")
+    incidents.step([replace(late, expected=None, surprise=0.0, side=0)])
+    [found] = incidents.step(hour_of("deliveries_completed", 5, alert="north", north=0.0))
     assert found.shares["deliveries_completed"][0].off == -70.0
+
+
+def test_what_is_strange_alone_is_no_incident_and_joins_one() -> None:
+    incidents = Incidents(DEFINITIONS)
+    assert incidents.step(hour_of("tickets_opened", 3, north=3.0)) == []
+    incidents.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
+    faint = [replace(one, surprise=min(one.surprise, 4.0)) for one in hour_of("tickets_opened", 5, north=3.0)]
+    incidents.step(faint)
+    assert {one.kpi for one in incidents.incidents[0].symptoms} == {"deliveries_completed"}
+    incidents.step(hour_of("tickets_opened", 6, north=3.0))
+    assert {one.kpi for one in incidents.incidents[0].symptoms} == {"deliveries_completed", "tickets_opened"}
+
+
+def test_an_alert_counts_however_strange_and_on_whatever_side() -> None:
+    incidents = Incidents(DEFINITIONS)
+    mild = [replace(one, surprise=1.5, side=1) for one in hour_of("orders_placed", 4, alert="north", north=0.2)]
+    assert len(incidents.step(mild)) == 1
+
+
+def test_what_begins_long_after_is_another_incident_unless_the_first_leads_to_it() -> None:
+    """Parcels come late a day after the carrier stood still; a carrier does not stand still for a late parcel."""
+    late = {"deliveries_completed": "tickets_opened", "tickets_opened": "deliveries_completed"}
+    for first, second in late.items():
+        factor = {"deliveries_completed": 0.0, "tickets_opened": 3.0}
+        incidents = Incidents(DEFINITIONS)
+        incidents.step(hour_of(first, 4, alert="north", north=factor[first]))
+        incidents.step(hour_of(second, 30, alert="north", north=factor[second]))
+        assert len(incidents.incidents) == (1 if first == "deliveries_completed" else 2)
+
+
+def test_very_many_series_do_not_make_an_incident_large() -> None:
+    incidents = Incidents(DEFINITIONS)
+    for hour in range(4, 8):
+        values = [count("tickets_opened", hour, 900.0, 300.0, alert=hour == 4)]
+        values += [count("tickets_opened", hour, 3.0, 1.0, slice_={"topic": f"t{n}"}) for n in range(300)]
+        incidents.step(values)
+    [found] = incidents.incidents
+    assert len(found.symptoms) == 1 + MOST_JOINED
+    assert len(found.history) == 1
+    assert len(found.encode()) < 10_000
+
+
+def test_a_day_and_an_hour_are_compared_by_where_they_end() -> None:
+    incidents = Incidents(DEFINITIONS)
+    incidents.step(hour_of("deliveries_completed", 40, alert="north", north=0.0))
+    day = [
+        replace(one, start=24 * HOUR, end=48 * HOUR, span="1d")
+        for one in hour_of("tickets_opened", 0, alert="north", north=3.0)
+    ]
+    [found] = incidents.step(day)
+    assert (found.since, found.until, found.state) == (24 * HOUR, 48 * HOUR, "open")
+    [same] = incidents.step(hour_of("deliveries_completed", 49, alert="north", north=0.0))
+    assert same.id == found.id
 
 
 def test_a_restart_in_between_changes_nothing() -> None:
@@ -165,3 +246,12 @@ def test_a_kpi_that_is_none_any_more_is_passed_over() -> None:
     [new] = after.step(hour_of("tickets_opened", 5, alert="north", north=3.0))
     assert len(after.incidents) == 2
     assert new.symptoms[0].kpi == "tickets_opened"
+
+
+def test_an_incident_of_which_one_kpi_is_none_any_more_goes_on() -> None:
+    before, after = Incidents(DEFINITIONS), Incidents(replace(DEFINITIONS, kpis=(KPIS["tickets_opened"],)))
+    before.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
+    before.step(hour_of("tickets_opened", 6, alert="north", north=3.0))
+    after.load(unpack(pack(before.state())))
+    [found] = after.step(hour_of("tickets_opened", 30, alert="north", north=3.0))
+    assert [one.kpi for one in found.symptoms] == ["deliveries_completed", "tickets_opened"]

@@ -13,7 +13,9 @@ HOUR = 3_600_000
 
 
 def symptom(kpi: str = "orders_placed", start: int = 0) -> Symptom:
-    return Symptom(kpi, "value", {}, start, start, 1.0, (5.0, 10.0, 15.0), 4.0, -1, "orders", True, "1 instead of 10")
+    return Symptom(
+        kpi, "value", {}, start, start + HOUR, 1.0, (5.0, 10.0, 15.0), 4.0, -1, "orders", True, "1 instead of 10"
+    )
 
 
 def incident(name: str = "a", *symptoms: Symptom) -> Incident:
@@ -25,8 +27,8 @@ def incident(name: str = "a", *symptoms: Symptom) -> Incident:
         severity="warning",
         title="Orders placed fewer than usual",
         since=min(one.since for one in given),
-        last=max(one.last for one in given),
-        span=HOUR,
+        until=max(one.until for one in given),
+        cause_until=max(one.until for one in given),
         symptoms=given,
         scope={},
         shares={},
@@ -59,6 +61,13 @@ def test_what_was_not_over_goes_on() -> None:
     assert [change.what for change in again.history] == ["opened", "resolved", "reopened"]
 
 
+def test_a_snooze_goes_on_though_it_was_over_for_a_while() -> None:
+    asleep = lifecycle.snooze(incident(), HOUR, "kim", until=72 * HOUR)
+    over = lifecycle.resolve(asleep, 9 * HOUR)
+    assert lifecycle.reopen(over, 20 * HOUR).state == "snoozed"
+    assert lifecycle.reopen(over, 73 * HOUR).state == "open"
+
+
 @pytest.mark.parametrize("state", ["resolved", "retracted", "merged"])
 def test_what_is_over_is_not_acknowledged(state: str) -> None:
     over = replace(incident(), state=state)
@@ -81,8 +90,15 @@ def test_of_two_that_are_one_the_one_that_goes_on_knows_all() -> None:
     other = lifecycle.acknowledge(incident("b", symptom("orders_placed", 0), symptom("revenue", 5 * HOUR)), HOUR, "kim")
     gone, kept = lifecycle.merge(other, one, 6 * HOUR)
     assert (gone.state, gone.merged_into, gone.live) == ("merged", "a", False)
-    assert (kept.since, kept.last, kept.owner) == (0, 5 * HOUR, "kim")
+    assert (kept.since, kept.until, kept.owner) == (0, 6 * HOUR, "kim")
     assert [known.kpi for known in kept.symptoms] == ["orders_placed", "revenue"]
+    assert (kept.symptoms[0].since, kept.symptoms[0].until) == (0, 2 * HOUR)
+
+
+def test_what_is_merged_is_as_bad_as_the_worse() -> None:
+    bad = replace(symptom("revenue"), surprise=7.0)
+    _, kept = lifecycle.merge(incident("b", bad), incident("a"), 6 * HOUR)
+    assert kept.severity == "critical"
 
 
 def test_the_record_of_an_incident_is_read_as_it_was_written() -> None:
