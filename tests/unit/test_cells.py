@@ -102,13 +102,16 @@ def test_growing_keeps_what_waits_and_tells_nothing_twice() -> None:
     assert taken(cells) == {(1, 5): 2}
 
 
-def test_growing_forgets_the_zeros_that_were_told() -> None:
+def test_growing_keeps_the_zeros_that_were_taken_and_sealing_forgets_them() -> None:
+    """Taken out is not published yet: only who seals knows that it was."""
     cells = filled([(1, pane, 1) for pane in range(300)])
     taken(cells)
     for pane in range(300):
         add(cells, 1, pane, -1)
     taken(cells)
     cells = with_room(cells, 5_000)
+    assert cells.meta[USED] == 300
+    cells = sealed(cells, 0)
     assert cells.meta[USED] == 0
     add(cells, 1, 5, 1)
     assert taken(cells) == {(1, 5): 1}
