@@ -80,8 +80,10 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 @pytest.fixture
 def states(alertmanager: str, request: pytest.FixtureRequest) -> Tell:
-    """Tells of alerts; gives for each incident, or alert's name, ``active``, or ``suppressed`` where another one explains
-    it. All are resolved in the end: the next test's would be explained by them too."""
+    """Tells of alerts; gives for each, by incident or name, ``active``, or ``suppressed`` where another explains it.
+
+    All are resolved in the end: they would explain the next test's too.
+    """
 
     def post(alerts: list[dict[str, str]], **more: str) -> None:
         body = json.dumps([{"labels": labels, **more} for labels in alerts]).encode()
@@ -117,6 +119,20 @@ def test_where_a_worker_is_down_lag_needs_no_message(states: Tell) -> None:
         "DaybookLagging": "suppressed",
         "DaybookWatermarkStalled": "suppressed",
         "DaybookDeadLetters": "active",
+    }
+
+
+def test_what_is_not_read_does_not_seem_to_come_and_is_no_fault_of_the_sources(states: Tell) -> None:
+    assert states(
+        platform("DaybookRecovering", instance="a", agent="aggregate"),
+        platform("DaybookNoHeartbeats"),
+        platform("DaybookNoEvents", "warning", topic="orders"),
+        platform("DaybookPublishFailures", "warning", instance="a"),
+    ) == {
+        "DaybookRecovering": "active",
+        "DaybookNoHeartbeats": "suppressed",
+        "DaybookNoEvents": "suppressed",
+        "DaybookPublishFailures": "active",
     }
 
 

@@ -23,7 +23,7 @@ def test_prometheus_takes_the_configuration(promtool: str) -> None:
 
 def test_prometheus_takes_the_rules(promtool: str) -> None:
     files = sorted((PROMETHEUS / "rules").glob("*.yml"))
-    assert run(promtool, "check", "rules", "--lint-fatal", *files).count("SUCCESS") == len(files) >= 3
+    assert run(promtool, "check", "rules", "--lint-fatal", *files).count("SUCCESS") == len(files) >= 2
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
