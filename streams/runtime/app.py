@@ -182,6 +182,7 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
     app.daybook = config
     app.calendar = CalendarFeed(config, calendar)
     app.metrics = Metrics(registry or CollectorRegistry(), config.kpis, _version())
+    app.metrics.partitions.set(config.kafka.partitions)
 
     async def send(record: Record) -> Awaitable[object]:
         return await app.producer.send(

@@ -3,7 +3,8 @@
 A KPI is one gauge, ``daybook_<kpi>`` (``_seconds`` appended for durations), in base units: seconds, ratio 0
 to 1, the currency's minor units, or what is counted. Its labels are ``window`` (``1h``; ``now`` for a
 level), the dimensions it is sliced by (empty where it is not), and ``quantile`` for durations. Only series
-of partitions this worker owns are exported, and a series without an observation is absent.
+of partitions this worker owns are exported, and a series without an observation is absent. What a KPI is to keep
+to is ``daybook_kpi_goal``, at every worker (see :mod:`streams.runtime.goals`).
 
 Everything is registered in the registry that is handed in. :func:`serve` answers scrapes in a thread of its
 own.
@@ -34,6 +35,7 @@ from prometheus_client.core import GaugeMetricFamily
 from streams.errors import BrokerError, ConfigError
 from streams.kpis.definitions import KpiDefinition, stat_name
 from streams.kpis.values import KpiValue
+from streams.runtime.goals import GOAL_LABELS, goals_of
 from streams.runtime.judged import JudgedCollector
 
 log = structlog.get_logger(__name__)
@@ -144,6 +146,7 @@ class Metrics:
         )
         self.series = gauge("series", "KPI series kept")
         self.assigned = gauge("assigned_partitions", "Source partitions this worker owns")
+        self.partitions = gauge("source_partitions", "Source partitions there are, for all workers together")
         self.publish_failures = counter("publish_failures", "Times that results could not be published in time")
         self.kernel = Histogram(
             "daybook_kernel_seconds",
@@ -155,6 +158,11 @@ class Metrics:
         build.labels(version, platform.python_version()).set(1)
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
+        kpis = tuple(kpis)
+        goal = gauge("kpi_goal", "What a KPI is to keep to, in its unit: at least min, at most max", GOAL_LABELS)
+        for kpi in kpis:
+            for labels, at in goals_of(kpi, _Family.of(kpi).metric):
+                goal.labels(*labels).set(at)
         self.kpis = KpiCollector(kpis)
         self.judged = JudgedCollector(registry)
         try:
