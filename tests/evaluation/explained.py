@@ -72,6 +72,9 @@ KNOWN = (
     _day("online_retail", "2011-10-05", "orders_placed{region=Channel", "one customer, three orders in three minutes"),
     _day("online_retail", "2011-05-12", "revenue{region=Germany", "one order of £ 9,341"),
     _day("online_retail", "2011-07-31", "revenue{region=EIRE", "a wholesale customer: one order of £ 13,464"),
+    _day("online_retail", "2011-09-05", "revenue{region=EIRE", "one customer, £ 7,480 and £ 959 within a minute"),
+    _day("online_retail", "2011-08-16", "orders_placed{region=Spain", "one customer, two orders within 15 minutes"),
+    _day("online_retail", "2010-12-05", "", "the first Sunday of the data"),
     # -- The marketplace
     _days(
         "olist", "2016-09-01", "2016-11-30", "", "start of the data: 33 orders in September and October 2016, then none"
@@ -136,6 +139,13 @@ KNOWN = (
         "16 tickets resolved within an hour, the first of a working day after Easter",
     ),
     _day("servicenow", "2016-04-15", "tickets_open{queue=66", "14 tickets resolved within an hour"),
+    _day("servicenow", "2016-05-16", "tickets_open{topic=45", "five tickets of ten weeks ago resolved in 20 minutes"),
+    _day(
+        "servicenow",
+        "2016-03-18",
+        "tickets_answered{queue=64",
+        "seven tickets of one topic opened within 21 minutes, all resolved together six days later",
+    ),
     _day("servicenow", "2016-04-04", "tickets_open{queue=20", "ten tickets opened within the hour; why is not known"),
     _day("servicenow", "2016-03-15", "resolution_time", "the only ticket was opened and resolved in the same minute"),
     _days("servicenow", "2016-02-29", "2016-03-06", "", "start of the data: the log knows of no ticket from before"),
