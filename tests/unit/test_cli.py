@@ -231,7 +231,9 @@ def test_output_into_a_closed_pipe_is_no_error() -> None:
 
 def test_ctrl_c_is_status_130_and_silent() -> None:
     script = (
+        # What a shell starts in the background ignores it, and so do its children.
         "import os, signal, streams.cli.check, streams.cli.settings\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "streams.cli.settings.Settings.load = lambda self: (os.kill(os.getpid(), signal.SIGINT), signal.pause())\n"
         "from streams.cli import main\nimport sys\nsys.argv = ['daybook', 'config', 'check']\nmain()\n"
     )
