@@ -29,11 +29,15 @@ class Words:
         band = f" ({low} to {high} is usual)"
         if below and look.quiet is not None:
             text = f"none for {duration(look.quiet.length / 1000)}, where {look.quiet.expected:.1f} are usual"
+        elif grains > 1 and not look.cases:
+            # Only a level rests on no cases. What adds up of it are its steps, wherever it stands.
+            steps = "fell more, or rose less," if below else "rose more, or fell less,"
+            text = f"{steps} than usual over {_lasting(value, grains)}, to {now}{band}"
         elif grains > 1:
             side = "little" if below else "much"
             text = f"too {side} over {_lasting(value, grains)}: now {now} instead of {middle}{band}"
         elif grains and not look.cases and expected.low <= (value.value or 0.0) <= expected.high:
-            # Only a level rests on no cases, and is also judged by its last step.
+            # A level is also judged by its last step.
             text = f"a sudden {'fall' if below else 'rise'} to {now}{band}"
         else:
             text = f"{now} instead of {middle}{band}"

@@ -18,7 +18,7 @@ DAY = 24 * HOUR
 
 def why(value: float, expected: Expected, evidence: Evidence, quiet: Quiet | None = None, **more: Any) -> str:
     around = more.pop("around", Circumstances())
-    look = Look(expected, evidence, judged=True, quiet=quiet)
+    look = Look(expected, evidence, judged=True, quiet=quiet, cases=more.pop("cases", 5.0))
     return Words("GBP").why(final("kpi", 0, value, **more), look, around, 3.0)
 
 
@@ -37,8 +37,19 @@ def test_what_adds_up_is_said_in_hours_and_days() -> None:
 
 
 def test_a_step_within_what_is_usual_is_sudden() -> None:
-    assert why(8, Expected(0.0, 2.2, 12.2), Evidence(0.0, 4.0)).startswith("a sudden rise to 8 (0 to 12 is usual)")
-    assert why(8, Expected(0.0, 9.2, 12.2), Evidence(4.0, 0.0)).startswith("a sudden fall to 8 (0 to 12 is usual)")
+    rise, fall = (
+        why(8, Expected(0.0, middle, 12.2), Evidence(low, high), cases=0.0)
+        for middle, low, high in ((2.2, 0.0, 4.0), (9.2, 4.0, 0.0))
+    )
+    assert rise.startswith("a sudden rise to 8 (0 to 12 is usual)")
+    assert fall.startswith("a sudden fall to 8 (0 to 12 is usual)")
+
+
+def test_of_a_level_its_steps_add_up_wherever_it_stands() -> None:
+    fell, rose = Evidence(4.0, 0.0, low_span=6), Evidence(0.0, 4.0, high_span=12)
+    text = why(255, Expected(0.0, 56.0, 1549.0), fell, cases=0.0)
+    assert text == "fell more, or rose less, than usual over 6 h, to 255 (0 to 1,549 is usual); 1 in 1,000"
+    assert "rose more, or fell less, than usual over 12 h, to 12 (" in why(12, Expected(0.0, 5.0, 20.0), rose, cases=0.0)
 
 
 def test_a_ratio_with_what_it_is_made_of() -> None:
