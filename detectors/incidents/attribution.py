@@ -81,9 +81,9 @@ def contribution(value: KpiValue, kind: str, middle: float) -> Amount | None:
     return Amount(float(value.value), middle, float(value.weight))
 
 
-def slice_of(value: KpiValue) -> Slice:
+def slice_of(dimensions: Mapping[str, str]) -> Slice:
     """As a key."""
-    return tuple(sorted(value.slice.items()))
+    return tuple(sorted(dimensions.items()))
 
 
 def attribute(amounts: Mapping[Slice, Amount], side: int, kind: str = "count") -> list[Share]:

@@ -11,7 +11,7 @@ from msgspec import convert, to_builtins
 from msgspec.structs import replace
 
 from detectors.incidents import lifecycle
-from detectors.incidents.attribution import Share, attribute, scope
+from detectors.incidents.attribution import Share, Slice, attribute, scope, slice_of
 from detectors.incidents.incident import MOST_SHARES, Change, Incident, Symptom, name_of, severity_of
 from detectors.incidents.recent import STRANGE, Recent
 from detectors.incidents.stages import Stage, related, stages_of
@@ -106,11 +106,12 @@ class Incidents:
         off = [Symptom.of(value, of.recent.since(value)) for value in values if of.off(value)]
         for symptom in sorted(off, key=lambda one: (not one.told, -one.surprise)):
             home = homes.get(symptom.series) or self._home(symptom, of)
-            if home is not None and self._see(self._incidents[home], symptom, known=symptom.series in homes):
+            if home is not None and self._see(self._incidents[home], symptom):
                 touched.setdefault((home, symptom.stat), symptom)
         for (home, _), symptom in touched.items():
             self._incidents[home] = self._explained(self._incidents[home], symptom, of, end)
-        self._calm({(value.stat, *sorted(value.slice.items())) for value in values if value.surprise > 0.0}, end, of)
+        judged = {(value.kpi, value.stat, slice_of(value.slice)) for value in values if value.surprise > 0.0}
+        self._calm(judged, end)
         self._let_go(end)
 
     def _home(self, symptom: Symptom, of: _Of) -> str | None:
@@ -160,7 +161,7 @@ class Incidents:
         self._incidents[name] = replace(incident, title=_title(incident))
         return name
 
-    def _see(self, incident: Incident, symptom: Symptom, known: bool) -> bool:
+    def _see(self, incident: Incident, symptom: Symptom) -> bool:
         """A series of it is off, or one more; whether that is of any interest."""
         symptoms = {one.series: one for one in incident.symptoms}
         mine = symptoms.get(symptom.series)
@@ -168,7 +169,7 @@ class Incidents:
             joined = sum(not one.told for one in incident.symptoms if one.kpi == symptom.kpi)
             if joined >= MOST_JOINED:
                 return False
-        if known and not symptom.told and symptom.surprise < JOINS and (mine is None or not mine.told):
+        if mine is not None and not (mine.told or symptom.told) and symptom.surprise < JOINS:
             return False
         if not incident.live:
             incident = lifecycle.reopen(incident, symptom.until, note=symptom.why)
@@ -211,11 +212,10 @@ class Incidents:
 
     # -- what is over -------------------------------------------------------------------------------------------
 
-    def _calm(self, judged: set[tuple[Any, ...]], end: int, of: _Of) -> None:
+    def _calm(self, judged: set[tuple[str, str, Slice]], end: int) -> None:
         """Note where what an incident began with was judged, and nothing of it was off."""
         for name, one in self._incidents.items():
-            first = one.symptoms[0]
-            if one.live and first.kpi == of.kpi.name and end > one.until and (first.stat, *first.series[2]) in judged:
+            if one.live and end > one.until and one.symptoms[0].series in judged:
                 self._incidents[name] = replace(one, calm=one.calm + 1)
 
     def _let_go(self, now: int) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct, json
 from msgspec.structs import replace
 
-from detectors.incidents.attribution import Share
+from detectors.incidents.attribution import Share, Slice, slice_of
 from streams.kpis.values import KpiValue
 
 State = Literal["open", "acknowledged", "snoozed", "resolved", "retracted", "merged"]
@@ -78,8 +78,8 @@ class Symptom(Struct, frozen=True):
         )
 
     @property
-    def series(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-        return self.kpi, self.stat, tuple(sorted(self.slice.items()))
+    def series(self) -> tuple[str, str, Slice]:
+        return self.kpi, self.stat, slice_of(self.slice)
 
     def with_(self, other: Symptom) -> Symptom:
         """Two looks at one series: the stranger of them, from the first to the last in which it was off."""

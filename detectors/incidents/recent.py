@@ -47,7 +47,7 @@ class Recent:
         }
 
     def _put(self, value: KpiValue) -> None:
-        grains = self._grains.get((value.stat, slice_of(value)), [])
+        grains = self._grains.get((value.stat, slice_of(value.slice)), [])
         at = bisect_left(grains, value.start, key=lambda one: one.start)
         if at < len(grains) and grains[at].start == value.start:
             amount = contribution(value, self.kind, grains[at].middle)
@@ -60,13 +60,13 @@ class Recent:
         amount = contribution(value, self.kind, middle)
         if amount is not None and at == len(grains):
             grains.append(_Grain(value.start, amount, middle, value.surprise, value.side))
-            self._grains[value.stat, slice_of(value)] = grains[-KEPT:]
+            self._grains[value.stat, slice_of(value.slice)] = grains[-KEPT:]
 
     def since(self, value: KpiValue) -> int:
         """The start of the first of the grains in a row, up to this one, in which the series was off to the same side.
         One in between that was not does not end the row."""
         since, reach = value.start, _GAP * (value.end - value.start)
-        for grain in reversed(self._grains.get((value.stat, slice_of(value)), ())):
+        for grain in reversed(self._grains.get((value.stat, slice_of(value.slice)), ())):
             if grain.start >= value.start:
                 continue
             if since - grain.start > reach:
