@@ -13,7 +13,7 @@ from typing import Any, Literal
 from msgspec import Struct, convert, to_builtins
 
 from detectors.incidents.incident import Incident, Severity
-from detectors.notification.message import Alert, Message, News, Undelivered, asleep, graver
+from detectors.notification.message import Alert, GivenUp, Message, News, asleep, graver
 from detectors.notification.pacing import again_after
 from detectors.notification.text import Text, Words
 
@@ -82,7 +82,7 @@ class Alerts:
             for one in alive:
                 one.end(now, f"Now {incident.severity}: {incident.title}")
 
-    def due(self, now: int) -> tuple[list[Message], list[Undelivered]]:
+    def due(self, now: int) -> tuple[list[Message], list[GivenUp]]:
         """What is to be posted now: what is new or over, and what was not posted for a minute. And what came and went
         without Alertmanager's answering."""
         found, lost = [], []
@@ -92,7 +92,7 @@ class Alerts:
             # What it has not heard of for so long has ended for Alertmanager too.
             if one.ends_at and (not one.tried or now - one.ends_at > ALIVE_MS):
                 if one.tried and not one.heard:
-                    lost.append(Undelivered(key, self.channel, now, one.error))
+                    lost.append(GivenUp(key, self.channel, now, one.error))
                 del self._kept[key]
                 continue
             one.offered, one.tried = "ended" if one.ends_at else "alive", True
@@ -141,10 +141,8 @@ class Alerts:
     def _begin(self, incident: Incident, worklist: int, now: int) -> None:
         key = f"{incident.id}/alert/{incident.severity}"
         again = any(change.what in ("reopened", "woken") for change in incident.history)
-        if key in self._kept:  # it was about to end
-            one = self._kept[key]
-            one.ends_at, one.why, one.next, one.starts_at = 0, "", now, now
-            return
+        if key in self._kept:
+            return  # first it has to end
         self._kept[key] = _Kept(
             incident=incident,
             worklist=worklist,
