@@ -32,11 +32,11 @@ class Apprise:
         import apprise  # takes a tenth of a second, and few need it
 
         self.name = name
+        self._overheard = _overheard()
         found = apprise.Apprise.instantiate(url)
         if found is None:
             raise ValueError("is no URL that Apprise can use")
         self._service: Any = found
-        self._overheard = _overheard()
         self._thread: threading.Thread | None = None
 
     async def send(self, message: Message) -> None:
