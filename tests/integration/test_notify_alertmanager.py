@@ -1,4 +1,4 @@
-"""Incidents on their way through a real Alertmanager, with the routes that come with Daybook, to whom they should reach."""
+"""Incidents on their way through a real Alertmanager, with the routes that come with Daybook, to people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import subprocess
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -51,6 +51,7 @@ class Running:
         )
         self.notices = Notices(settings, TEXT, QuietHours(None, "Europe/Berlin"))
         self.results: list[Result] = []
+        self._came = asyncio.Event()
         self.of = Deliverer(channels, self._report, NotifyMetrics(CollectorRegistry()))
         self._task = asyncio.create_task(self._run())
         self.longest = 0.0
@@ -58,6 +59,7 @@ class Running:
 
     def _report(self, result: Result) -> None:
         self.results.append(result)
+        self._came.set()
         if result.error:
             self.notices.failed(result.message, result.channel, now(), result.error, result.permanent, result.perhaps)
         else:
@@ -70,10 +72,12 @@ class Running:
             self.longest = max(self.longest, time.monotonic() - began)
             await asyncio.sleep(0.05)
 
-    async def until(self, holds: object, within: float = 30.0) -> None:
+    async def until(self, holds: Callable[[], bool], within: float = 30.0) -> None:
+        """Returns once something holds after a result."""
         async with asyncio.timeout(within):
-            while not holds():  # type: ignore[operator]
-                await asyncio.sleep(0.05)
+            while not holds():
+                self._came.clear()
+                await self._came.wait()
 
     async def close(self) -> None:
         self._task.cancel()

@@ -7,10 +7,16 @@ import asyncio
 from prometheus_client import CollectorRegistry
 
 from detectors.notification.message import Message
+from detectors.notification.notices import Notices, Settings
+from detectors.notification.quiet import QuietHours
+from detectors.notification.text import Text
 from streams.runtime.notify.channel import Result, Undelivered
 from streams.runtime.notify.deliverer import Deliverer
 from streams.runtime.notify.metrics import NotifyMetrics
+from tests.support.incidents import HOUR, T0, assessment, incident
 from tests.support.receiver import message
+
+NIGHT = T0 + 11 * HOUR
 
 
 class Fake:
@@ -134,3 +140,18 @@ async def test_a_fault_of_a_channel_is_a_failure_and_no_channel_is_a_refusal() -
     one.of.offer([message(channel="gone")])
     assert await one.result() == Result("i-1/opened/1", "gone", "there is no such channel", permanent=True)
     await one.of.close()
+
+
+def test_what_waits_is_counted() -> None:
+    notices = Notices(
+        Settings(channels=("phone",)), Text("EUR", "Europe/Berlin"), QuietHours([[(1320, 1860)]] * 7, "Europe/Berlin")
+    )
+    registry = CollectorRegistry()
+    metrics = NotifyMetrics(registry)
+    metrics.watch(["phone"])
+    notices.news([incident("i-1", until=NIGHT, assessment=assessment())], NIGHT)
+    notices.news([incident("i-2", until=NIGHT, severity="critical", assessment=assessment())], NIGHT)
+    notices.due(NIGHT)
+    metrics.tell(notices, NIGHT)
+    assert registry.get_sample_value("daybook_notifications_pending", {"channel": "phone"}) == 1.0
+    assert registry.get_sample_value("daybook_notifications_held") == 1.0

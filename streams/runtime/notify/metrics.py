@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from detectors.notification.holds import Window
 from detectors.notification.notices import Notices
 from streams.runtime.notify.channel import Result
 
@@ -60,8 +61,8 @@ class NotifyMetrics:
         """How long a channel took."""
         self.seconds.labels(channel).observe(seconds)
 
-    def tell(self, notices: Notices, now: int) -> None:
-        """What waits, as of ``now`` (epoch ms)."""
+    def tell(self, notices: Notices, now: int, maintenance: Sequence[Window] = ()) -> None:
+        """What waits, as of ``now`` (epoch ms), with the maintenance that was announced."""
         for channel in self._channels:
             self.pending.labels(channel).set(notices.pending(channel))
-        self.held.set(len({one.incident for one in notices.held(now)}))
+        self.held.set(len({one.incident for one in notices.held(now, maintenance)}))
