@@ -299,6 +299,27 @@ async def test_while_alertmanager_is_away_others_are_told_and_it_is_told_when_it
     await hook.close()
 
 
+async def test_after_a_restart_of_alertmanager_it_knows_all_again_and_nobody_is_told_twice(
+    alertmanager: Program, people: Receiver
+) -> None:
+    await alertmanager.start().ready()
+    running = Running(Alertmanager("alertmanager", f"http://{alertmanager.address}"))
+    one = late()
+    running.notices.news([one], now())
+    await people.until(lambda requests: len(requests) == 1)
+    await asyncio.to_thread(alertmanager.stop)
+    await running.until(lambda: any(result.error for result in running.results))
+    await alertmanager.start().ready()
+    posts = sum(not result.error for result in running.results)
+    # More than a group's wait, in which it would be told.
+    await running.until(lambda: sum(not result.error for result in running.results) >= posts + 6)
+    assert told(people.requests) == [FIRES]
+    running.notices.news([lifecycle.resolve(one, now())], now())
+    await people.until(lambda requests: len(requests) == 2)
+    assert told(people.requests) == [FIRES, IS_OVER]
+    await running.close()
+
+
 async def test_an_alertmanager_that_hangs_or_fails_holds_up_nobody_and_is_told_when_it_is_well() -> None:
     broken, hook = await Receiver().start(), await Receiver().start()
     broken.status, broken.seconds = 500, 1.0
