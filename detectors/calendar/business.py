@@ -82,6 +82,11 @@ class BusinessCalendar:
         self._occasions = {key: each for key, each in self._occasions.items() if key != occasion_id}
         self._asked = None
 
+    @property
+    def occasions(self) -> tuple[Occasion, ...]:
+        """All that were put."""
+        return tuple(self._occasions.values())
+
     def holiday(self, day: date) -> str | None:
         """The name of the public holiday on a day."""
         if self._country is None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from detectors.notification.holds import ASSESSED_WITHIN_MS, Held, Window
+from detectors.calendar.business import BusinessCalendar
+from detectors.calendar.occasions import Occasion
+from detectors.notification.holds import ASSESSED_WITHIN_MS, Held, Window, windows_of
 from detectors.notification.message import GivenUp
 from detectors.notification.notices import Notices, Settings
 from detectors.notification.quiet import QuietHours
@@ -162,6 +164,17 @@ def test_maintenance_holds_back_what_lies_within_it() -> None:
     assert [one.id for one in found] == ["i-2/opened/1"]
     assert of.held(NOW, [window])[0] == Held("i-1", "maintenance", window.end)
     assert [one.id for one in of.due(window.end, [window])] == ["i-1/opened/1"]
+
+
+def test_maintenance_is_what_the_calendar_says() -> None:
+    calendar = BusinessCalendar("Europe/Berlin")
+    calendar.put(
+        [
+            Occasion("a", "maintenance", 1, 2, "Warehouse", {"region": frozenset({"west", "north"})}),
+            Occasion("b", "promotion", 1, 2, "Sale"),
+        ]
+    )
+    assert windows_of(calendar.occasions) == [Window(1, 2, {"region": ("north", "west")})]
 
 
 def test_nobody_is_told_of_what_was_off_only_during_maintenance() -> None:
