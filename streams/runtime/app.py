@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Mapping
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import faust
 import structlog
@@ -23,6 +23,7 @@ from faust.types import TP
 from mode import get_logger
 from prometheus_client import CollectorRegistry
 
+from detectors.incidents.response import Response
 from detectors.watch.book import WatchedBook
 from detectors.watch.watch import Watch
 from streams.config import Config, load_config
@@ -30,7 +31,8 @@ from streams.kpis.book import SeriesBook
 from streams.kpis.kernel import Kernel
 from streams.kpis.plan import Plan
 from streams.kpis.warm import warm
-from streams.runtime.agents import Aggregate, Detect
+from streams.runtime.agents import Aggregate, Detect, Respond
+from streams.runtime.agents.incidents import Answered, revive_response
 from streams.runtime.agents.revival import Revived, revive_book, revive_kernel
 from streams.runtime.calendar import CalendarFeed, business_calendar
 from streams.runtime.memory import give_back
@@ -54,14 +56,27 @@ LAST_FLUSH_WITHIN = 4.0
 """Seconds to publish what is left when partitions are revoked; within the group's rebalance timeout."""
 SERIES_STATE_VERSION = 3
 """Of the form and meaning of what a series book keeps; another one makes every kept state unreadable."""
+INCIDENT_STATE_VERSION = 1
+"""The same of incidents."""
+
+
+class Agent(Protocol):
+    """What is used of an agent here."""
+
+    topics: tuple[str, ...]
+
+    def assigned(self, numbers: set[int]) -> None: ...
+    def wanted(self, tp: TP) -> int: ...
+    def placed(self, tp: TP, position: Position) -> None: ...
 
 
 class Reader:
-    """Reads the chunked topics on behalf of both agents."""
+    """Reads the chunked topics on behalf of all ``agents``, by name."""
 
-    def __init__(self, aggregate: Aggregate, detect: Detect) -> None:
-        self._aggregate, self._detect = aggregate, detect
-        self.topics = frozenset((*aggregate.topics, *detect.topics))
+    def __init__(self, agents: Mapping[str, Agent]) -> None:
+        self._agents = agents
+        self._by_topic = {topic: agent for agent in agents.values() for topic in agent.topics}
+        self.topics = frozenset(self._by_topic)
         self.ends = False
         """Whether nothing more is taken on: the worker is stopping."""
 
@@ -70,22 +85,29 @@ class Reader:
             return
         by_topic = {topic: {tp.partition for tp in tps if tp.topic == topic} for topic in self.topics}
         # The assignor keeps them together; a partition that misses a topic could not tell how far time is.
-        sources, partials = (
-            set.intersection(*(by_topic[topic] for topic in agent.topics)) for agent in (self._aggregate, self._detect)
-        )
-        self._aggregate.assigned(sources)
-        self._detect.assigned(partials)
-        log.info("partitions assigned", sources=sorted(sources), partials=sorted(partials))
+        owned = {
+            name: set.intersection(*(by_topic[topic] for topic in agent.topics)) for name, agent in self._agents.items()
+        }
+        for name, agent in self._agents.items():
+            agent.assigned(owned[name])
+        log.info("partitions assigned", **{name: sorted(numbers) for name, numbers in owned.items()})
 
     def wanted(self, tp: TP) -> int:
-        return self._agent(tp).wanted(tp)
+        return self._by_topic[tp.topic].wanted(tp)
 
     def placed(self, positions: Mapping[TP, Position]) -> None:
         for tp, position in positions.items():
-            self._agent(tp).placed(tp, position)
+            self._by_topic[tp.topic].placed(tp, position)
 
-    def _agent(self, tp: TP) -> Aggregate | Detect:
-        return self._detect if tp.topic in self._detect.topics else self._aggregate
+
+class _NoNotices:
+    def news(self, changed: Any, now: int) -> None: ...
+    def told(self, message: str, channel: str, now: int) -> None: ...
+    def failed(self, message: str, channel: str, now: int, error: str, permanent: bool) -> None: ...
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def load(self, state: dict[str, Any]) -> None: ...
 
 
 class _BootStrategy(BootStrategy):
@@ -101,10 +123,11 @@ class DaybookApp(faust.App):
     daybook: Config
     aggregate: Aggregate
     detect: Detect
+    incidents: Respond
     metrics: Metrics
     reader: Reader
     calendar: CalendarFeed
-    state_logs: tuple[StateLog, StateLog]
+    state_logs: tuple[StateLog, ...]
     metrics_server: MetricsServer | None = None
 
     async def on_start(self) -> None:
@@ -124,7 +147,7 @@ class DaybookApp(faust.App):
         self.reader.ends = True
         await self.last_flush()
         await super().on_stop()
-        for agent in (self.aggregate, self.detect):
+        for agent in (self.aggregate, self.detect, self.incidents):
             await agent.close()
         await asyncio.to_thread(self.calendar.close)
         for state_log in self.state_logs:
@@ -139,10 +162,11 @@ class DaybookApp(faust.App):
             async with asyncio.timeout(LAST_FLUSH_WITHIN):
                 await self.aggregate.flush()
                 await self.detect.refresh()
+                await self.incidents.refresh()
         except TimeoutError:
             log.warning("not everything was published in time; the next owner of the partitions will")
-        self.aggregate.revoked()
-        self.detect.revoked()
+        for agent in (self.aggregate, self.detect, self.incidents):
+            agent.revoked()
 
 
 def create_app(config: Config, registry: CollectorRegistry | None = None) -> DaybookApp:
@@ -202,14 +226,19 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
     def watch() -> Watch:
         return Watch(definitions, config.alerts.per_week, calendar)
 
+    def response(_: int, chain: Chain) -> Answered:
+        return revive_response(Response(definitions, _NoNotices()), chain, _first_number())
+
     names = TopicNames(config.namespace)
     app.state_logs = (
         StateLog(config, names.state, plan.fingerprint, (0, 0, 0)),
         StateLog(config, names.series_state, _series_fingerprint(plan, config.kafka.partitions), (0,)),
+        StateLog(config, names.incident_state, f"{INCIDENT_STATE_VERSION}", (0, 0)),
     )
     app.aggregate = Aggregate(config, kernel, app.state_logs[0], consumer, send, app.metrics)
     app.detect = Detect(config, book, app.state_logs[1], consumer, send, app.metrics)
-    app.reader = Reader(app.aggregate, app.detect)
+    app.incidents = Respond(config.namespace, response, app.state_logs[2], consumer, send, app.metrics)
+    app.reader = Reader({"aggregate": app.aggregate, "detect": app.detect, "incidents": app.incidents})
     _register(app)
     return app
 
@@ -237,17 +266,26 @@ def _register(app: DaybookApp) -> None:
         async for chunk in stream:
             await app.detect.take(chunk)
 
+    @app.agent(chunk_topic(app, app.incidents.topics), name="incidents", concurrency=1)
+    async def incidents(stream: Any) -> None:
+        async for chunk in stream:
+            await app.incidents.take(chunk)
+
     async def flush() -> None:
         await app.aggregate.flush()
 
     async def refresh() -> None:
         await app.detect.refresh()
 
+    async def respond() -> None:
+        await app.incidents.refresh()
+
     async def return_memory() -> None:
         await asyncio.to_thread(give_back)
 
     app.timer(app.daybook.worker.flush / 1000)(flush)
     app.timer(REFRESH_EVERY)(refresh)
+    app.timer(REFRESH_EVERY)(respond)
     app.timer(GIVE_BACK_EVERY)(return_memory)
 
     async def revoked(*_: Any, **__: Any) -> None:

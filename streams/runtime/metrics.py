@@ -37,6 +37,7 @@ from streams.kpis.definitions import KpiDefinition, stat_name
 from streams.kpis.values import KpiValue
 from streams.runtime.goals import GOAL_LABELS, goals_of
 from streams.runtime.judged import JudgedCollector
+from streams.runtime.live_incidents import IncidentCollector
 
 log = structlog.get_logger(__name__)
 
@@ -165,6 +166,7 @@ class Metrics:
                 goal.labels(*labels).set(at)
         self.kpis = KpiCollector(kpis)
         self.judged = JudgedCollector(registry)
+        self.incidents = IncidentCollector(registry)
         try:
             registry.register(self.kpis)
         except ValueError as error:

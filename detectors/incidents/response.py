@@ -1,0 +1,236 @@
+"""What a business does about what is strange: incidents from judged values and broken feeds, what people and events say
+of them, and what is to be told.
+
+Pure: the same inputs in the same order give the same state, so that a worker may go on where another one stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import zstandard
+from msgspec import MsgspecError, Struct, msgpack
+from msgspec.structs import replace
+
+from detectors.incidents import lifecycle
+from detectors.incidents.faults import Faults
+from detectors.incidents.feedback import Feedback
+from detectors.incidents.feeds import FeedTrouble
+from detectors.incidents.grouping import Incidents
+from detectors.incidents.incident import Assessment, Incident
+from streams.errors import ContractError
+from streams.events.times import format_time
+from streams.events.types import CalendarData
+from streams.kpis.definitions import Definitions
+from streams.kpis.values import KpiValue
+
+
+class Delivered(Struct, frozen=True):
+    """What became of a message on a channel: ``error`` is empty where it was taken; with ``final`` it is not tried
+    again."""
+
+    message: str
+    channel: str
+    error: str = ""
+    final: bool = False
+
+
+class Inputs(Struct, frozen=True, omit_defaults=True):
+    """What came in since the step before, up to the wall clock's ``at`` (epoch ms).
+
+    Final and corrected ``values``, what people said, assessments by incident, what became of messages, and the sources'
+    ``troubles`` as of ``heard``, an instant of event time (0: nothing new of them).
+    """
+
+    at: int
+    values: tuple[KpiValue, ...] = ()
+    feedback: tuple[Feedback, ...] = ()
+    assessments: dict[str, Assessment] = {}
+    troubles: tuple[FeedTrouble, ...] = ()
+    heard: int = 0
+    delivered: tuple[Delivered, ...] = ()
+
+    def encode(self) -> bytes:
+        """Packed, as in the state log."""
+        return zstandard.compress(_ENCODER.encode(self), 3)
+
+    @staticmethod
+    def decode(raw: bytes) -> Inputs:
+        """Read what :meth:`encode` wrote. Raises :class:`ContractError` for anything else."""
+        try:
+            return _DECODER.decode(zstandard.decompress(raw))
+        except (MsgspecError, zstandard.ZstdError) as error:
+            raise ContractError(f"no inputs of a step: {error}") from None
+
+
+_ENCODER = msgpack.Encoder()
+_DECODER = msgpack.Decoder(Inputs)
+
+
+class Refused(NamedTuple):
+    """Feedback that nothing could be made of, and why."""
+
+    feedback: Feedback
+    reason: str
+
+
+class Outcome(NamedTuple):
+    """Of a step: the incidents that are others than before, entries for the calendar, and what was refused."""
+
+    changed: list[Incident]
+    calendar: list[CalendarData]
+    refused: list[Refused]
+
+
+class Notices(Protocol):
+    """Which messages are due (see :mod:`detectors.notification.notices`)."""
+
+    def news(self, changed: Iterable[Incident], now: int) -> None: ...
+    def told(self, message: str, channel: str, now: int) -> None: ...
+    def failed(self, message: str, channel: str, now: int, error: str, permanent: bool) -> None: ...
+    def state(self) -> dict[str, Any]: ...
+    def load(self, state: dict[str, Any]) -> None: ...
+
+
+class Response:
+    """The incidents of a business, of kind ``business`` and ``pipeline``, and the ``notices`` about them."""
+
+    def __init__(self, definitions: Definitions, notices: Notices) -> None:
+        self._business = Incidents(definitions)
+        self._faults = Faults(definitions)
+        self.notices = notices
+
+    @property
+    def incidents(self) -> list[Incident]:
+        """All that are live, or have been of late."""
+        return [*self._faults.incidents, *self._business.incidents]
+
+    def step(self, inputs: Inputs) -> Outcome:
+        """Take in what has come. What is wrong with the feeds comes first: it explains what KPIs show."""
+        changed: dict[str, Incident] = {}
+        calendar: dict[str, CalendarData] = {}
+        refused: list[Refused] = []
+
+        def note(incidents: Iterable[Incident]) -> None:
+            changed.update((one.id, one) for one in incidents)
+
+        if inputs.heard:
+            faults = self._faults.step(inputs.troubles, inputs.heard)
+            note(faults)
+            calendar |= {one.id: self._faults.calendar(one) for one in faults}
+            if faults:
+                note(self._put_down(inputs.heard))
+        if inputs.values:
+            values, joined = self._faults.claim(inputs.values)
+            note(joined)
+            note(self._business.step(values))
+        for said in inputs.feedback:
+            try:
+                one = self._said(said)
+            except ContractError as error:
+                refused.append(Refused(said, str(error)))
+                continue
+            if one is not None:
+                note([one])
+                if one.kind == "pipeline":
+                    calendar[one.id] = self._faults.calendar(one)
+            if said.what == "expected" and one is not None:
+                entry = _expected(said, one)
+                calendar[entry.entry_id] = entry
+        for name, assessment in inputs.assessments.items():
+            before = self._of(name)
+            if before is not None and _is_news(assessment, before.assessment):
+                note([self._change(name, partial(lifecycle.assess, assessment=assessment))])
+        self.notices.news(changed.values(), inputs.at)
+        for sent in inputs.delivered:
+            if sent.error:
+                self.notices.failed(sent.message, sent.channel, inputs.at, sent.error, sent.final)
+            else:
+                self.notices.told(sent.message, sent.channel, inputs.at)
+        return Outcome(list(changed.values()), list(calendar.values()), refused)
+
+    def _put_down(self, at: int) -> list[Incident]:
+        """Incidents that had begun before it was known that a feed is broken, and are nothing but that."""
+        found = []
+        for one in self._business.incidents:
+            fault = self._faults.explains(one) if one.live else None
+            if fault is not None:
+                found.append(self._change(one.id, partial(lifecycle.retract, at=at, note=f"put down to {fault}")))
+        return found
+
+    def _said(self, said: Feedback) -> Incident | None:
+        """The incident that somebody says something of, as it becomes by that. Raises :class:`ContractError` where
+        there is none, or where it cannot become so."""
+        return None if said.what == "missed" else self._change(said.incident, lambda one: _become(one, said))
+
+    def _of(self, name: str) -> Incident | None:
+        return next((one for one in self.incidents if one.id == name), None)
+
+    def _change(self, name: str, how: Callable[[Incident], Incident]) -> Incident:
+        fault = next((one for one in self._faults.incidents if one.id == name), None)
+        if fault is None:
+            return self._business.change(name, how)
+        changed = how(fault)
+        self._faults.change(changed)
+        return changed
+
+    def all(self) -> Outcome:
+        """Everything that is known, as if it were news: for whoever does not know what was told last."""
+        faults = self._faults.incidents
+        return Outcome(self.incidents, [self._faults.calendar(one) for one in faults], [])
+
+    def state(self) -> dict[str, Any]:
+        """Everything, as plain values: what :meth:`load` makes the same of."""
+        return {
+            "business": self._business.state(),
+            "faults": self._faults.state(),
+            "notices": self.notices.state(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Become what :meth:`state` told of."""
+        self._business.load(state["business"])
+        self._faults.load(state["faults"])
+        self.notices.load(state["notices"])
+
+
+def _become(one: Incident, said: Feedback) -> Incident:
+    at, by, note = said.at, said.by, said.note
+    match said.what:
+        case "acknowledged":
+            return lifecycle.acknowledge(one, at, by, note)
+        case "snoozed":
+            return lifecycle.snooze(one, at, by, said.until, note)
+        case "reopened":
+            return lifecycle.reopen(one, at, by, note)
+        case "confirmed":
+            return lifecycle.confirm(one, at, by, note)
+        case "false_alarm":
+            return lifecycle.retract(one, at, by, _joined("false alarm", note))
+        case "expected":
+            return lifecycle.resolve(one, at, by, _joined(f"expected until {format_time(said.until)}", note))
+        case _:
+            return lifecycle.resolve(one, at, by, note)
+
+
+def _joined(what: str, note: str) -> str:
+    return f"{what}: {note}" if note else what
+
+
+def _is_news(told: Assessment, before: Assessment | None) -> bool:
+    """Whether anything but the time is another."""
+    return before is None or (told.at >= before.at and replace(told, at=before.at) != before)
+
+
+def _expected(said: Feedback, one: Incident) -> CalendarData:
+    """What the calendar is told: neither alert nor learn."""
+    return CalendarData(
+        entry_id=f"expected-{one.id}",
+        kind="maintenance",
+        start=format_time(one.since),
+        end=format_time(said.until),
+        title=_joined(f"Expected, says {said.by}", said.note),
+        scope={name: [value] for name, value in one.scope.items()},
+    )
