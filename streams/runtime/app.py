@@ -25,6 +25,7 @@ from prometheus_client import CollectorRegistry
 
 from detectors.incidents.response import Response
 from detectors.watch.book import WatchedBook
+from detectors.watch.verdicts import Verdicts
 from detectors.watch.watch import Watch
 from streams.config import Config, load_config
 from streams.kpis.book import SeriesBook
@@ -34,7 +35,9 @@ from streams.kpis.warm import warm
 from streams.runtime.agents import Aggregate, Detect, Respond
 from streams.runtime.agents.incidents import Answered, revive_response
 from streams.runtime.agents.revival import Revived, revive_book, revive_kernel
-from streams.runtime.calendar import CalendarFeed, business_calendar
+from streams.runtime.calendar import business_calendar, calendar_feed
+from streams.runtime.feedback import feedback_feed
+from streams.runtime.follower import Follower
 from streams.runtime.memory import give_back
 from streams.runtime.metrics import Metrics, MetricsServer, serve
 from streams.runtime.outbox import Record
@@ -54,7 +57,7 @@ GIVE_BACK_EVERY = 5.0
 """Seconds after which memory that is free is returned to the system, which takes about 10 ms in a thread."""
 LAST_FLUSH_WITHIN = 4.0
 """Seconds to publish what is left when partitions are revoked; within the group's rebalance timeout."""
-SERIES_STATE_VERSION = 3
+SERIES_STATE_VERSION = 4
 """Of the form and meaning of what a series book keeps; another one makes every kept state unreadable."""
 INCIDENT_STATE_VERSION = 1
 """The same of incidents."""
@@ -126,7 +129,8 @@ class DaybookApp(faust.App):
     incidents: Respond
     metrics: Metrics
     reader: Reader
-    calendar: CalendarFeed
+    feeds: tuple[Follower, ...]
+    """Small topics that every worker knows all of."""
     state_logs: tuple[StateLog, ...]
     metrics_server: MetricsServer | None = None
 
@@ -140,7 +144,8 @@ class DaybookApp(faust.App):
         await asyncio.to_thread(warm)
         if created:
             log.info("topics created", topics=created)
-        await asyncio.to_thread(self.calendar.start)
+        for feed in self.feeds:
+            await asyncio.to_thread(feed.start)
         await super().on_start()
 
     async def on_stop(self) -> None:
@@ -149,7 +154,8 @@ class DaybookApp(faust.App):
         await super().on_stop()
         for agent in (self.aggregate, self.detect, self.incidents):
             await agent.close()
-        await asyncio.to_thread(self.calendar.close)
+        for feed in self.feeds:
+            await asyncio.to_thread(feed.close)
         for state_log in self.state_logs:
             await state_log.close()
         if self.metrics_server is not None:
@@ -204,7 +210,8 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
     plan = Plan(definitions)
     calendar = business_calendar(config)
     app.daybook = config
-    app.calendar = CalendarFeed(config, calendar)
+    verdicts = Verdicts()
+    app.feeds = (calendar_feed(config, calendar), feedback_feed(config, verdicts))
     app.metrics = Metrics(registry or CollectorRegistry(), config.kpis, _version())
     app.metrics.partitions.set(config.kafka.partitions)
 
@@ -224,7 +231,7 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
         return revive_book(WatchedBook(series, watch()), chain, _first_number())
 
     def watch() -> Watch:
-        return Watch(definitions, config.alerts.per_week, calendar)
+        return Watch(definitions, config.alerts.per_week, calendar, verdicts)
 
     def response(_: int, chain: Chain) -> Answered:
         return revive_response(Response(definitions, _NoNotices()), chain, _first_number())
