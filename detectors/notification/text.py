@@ -124,6 +124,9 @@ class Text:
     def _lasting(self, incident: Incident, news: News) -> list[str]:
         lines = [_AT_FAULT] if incident.kind == "pipeline" else []
         lines += [self._against(one) for one in _told(incident.symptoms)]
+        if not incident.symptoms:  # it was not found by a KPI
+            began = _last(incident, "reopened") or _last(incident, "opened")
+            lines += [_sentence(began.note)] if began is not None and began.note else []
         since = f"Since {self.time(incident.since)}"
         if news == "reopened":
             again = _last(incident, "reopened")
@@ -142,7 +145,8 @@ class Text:
         if news == "retracted":
             return [one for one in (why or "Events that came late say that there was nothing.", by) if one]
         lines = [f"{self._span(incident)}, {duration((incident.until - incident.since) / 1000)}."]
-        return [*lines, *(one for one in (why, by) if one), f"At its worst: {self._against(incident.symptoms[0])}"]
+        worst = [f"At its worst: {self._against(one)}" for one in incident.symptoms[:1]]
+        return [*lines, *(one for one in (why, by) if one), *worst]
 
     def _against(self, symptom: Symptom) -> str:
         """``On time ratio 61.2 % instead of 94.0 % (91.0 % to 97.0 % is usual), region north.``"""
@@ -170,8 +174,7 @@ class Text:
 
 def _told(symptoms: tuple[Symptom, ...]) -> Iterable[Symptom]:
     """The first, and of other KPIs that were alerted of the strangest."""
-    first, *others = symptoms
-    known, found = {first.kpi}, [first]
+    known, found, others = {one.kpi for one in symptoms[:1]}, list(symptoms[:1]), symptoms[1:]
     for one in sorted(others, key=lambda one: (-one.surprise, one.series)):
         if one.told and one.kpi not in known and len(found) < _MOST_SYMPTOMS:
             known.add(one.kpi)
@@ -181,6 +184,8 @@ def _told(symptoms: tuple[Symptom, ...]) -> Iterable[Symptom]:
 
 def _share(incident: Incident) -> Share | None:
     """What part of the deviation the slice has that explains it: of all its dimensions together, or of one."""
+    if not incident.symptoms:
+        return None
     first = incident.symptoms[0]
     shares = incident.shares.get(first.kpi if first.stat == "value" else f"{first.kpi}.{first.stat}", [])
     within = [one for one in shares if one.slice and one.slice.items() <= incident.scope.items() and one.share > 0.0]

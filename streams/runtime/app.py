@@ -23,7 +23,10 @@ from faust.types import TP
 from mode import get_logger
 from prometheus_client import CollectorRegistry
 
-from detectors.incidents.response import Response
+from detectors.notification.notices import Notices, Settings
+from detectors.notification.quiet import QuietHours
+from detectors.notification.text import Text
+from detectors.response.response import Response
 from detectors.watch.book import WatchedBook
 from detectors.watch.verdicts import Verdicts
 from detectors.watch.watch import Watch
@@ -101,16 +104,6 @@ class Reader:
     def placed(self, positions: Mapping[TP, Position]) -> None:
         for tp, position in positions.items():
             self._by_topic[tp.topic].placed(tp, position)
-
-
-class _NoNotices:
-    def news(self, changed: Any, now: int) -> None: ...
-    def told(self, message: str, channel: str, now: int) -> None: ...
-    def failed(self, message: str, channel: str, now: int, error: str, permanent: bool) -> None: ...
-    def state(self) -> dict[str, Any]:
-        return {}
-
-    def load(self, state: dict[str, Any]) -> None: ...
 
 
 class _BootStrategy(BootStrategy):
@@ -234,7 +227,7 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
         return Watch(definitions, config.alerts.per_week, calendar, verdicts)
 
     def response(_: int, chain: Chain) -> Answered:
-        return revive_response(Response(definitions, _NoNotices()), chain, _first_number())
+        return revive_response(Response(definitions, notices(config)), chain, _first_number())
 
     names = TopicNames(config.namespace)
     app.state_logs = (
@@ -248,6 +241,12 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
     app.reader = Reader({"aggregate": app.aggregate, "detect": app.detect, "incidents": app.incidents})
     _register(app)
     return app
+
+
+def notices(config: Config) -> Notices:
+    """What is told of incidents, and to whom, as it is configured."""
+    zone = config.business.timezone
+    return Notices(Settings(), Text(config.business.currency, zone), QuietHours(None, zone))
 
 
 def _first_number() -> int:

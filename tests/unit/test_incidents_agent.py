@@ -11,18 +11,20 @@ from prometheus_client import CollectorRegistry
 from detectors.incidents.feedback import Feedback
 from detectors.incidents.feeds import FeedTrouble
 from detectors.incidents.incident import Assessment, Incident
-from detectors.incidents.response import Delivered, Response
+from detectors.notification.message import Message
+from detectors.response.inputs import Delivered
+from detectors.response.response import Response
 from streams.config import load_config
 from streams.events.codec import decode_calendar
 from streams.runtime.agents.incidents import Answered, Respond, revive_response
-from streams.runtime.agents.response import LONGEST, MOST_PASSED, MOST_VALUES, QUIET
+from streams.runtime.agents.response import LONGEST, MOST_PASSED, MOST_VALUES, QUIET, TICK
 from streams.runtime.metrics import Metrics
 from streams.runtime.state.chain import Chain
 from streams.runtime.topics import TopicNames
 from tests.support.agents import Broker, Clock, FakeConsumer, chunk, until
 from tests.support.judging import final
 from tests.support.memory_log import MemoryLog, Records
-from tests.unit.test_response import DEFINITIONS, Told, at, silent, strange
+from tests.unit.test_response import at, response, silent, strange
 
 NAMES = TopicNames("daybook")
 KPIS, FEEDBACK = TP(NAMES.kpis, 0), TP(NAMES.feedback, 0)
@@ -33,8 +35,10 @@ class Outside:
 
     def __init__(self) -> None:
         self.seen: list[list[str] | None] = []
+        self.messages: list[Message] = []
 
-    def tend(self, response: Response | None) -> None:
+    def tend(self, response: Response | None, messages: Sequence[Message]) -> None:
+        self.messages += messages
         self.seen.append(None if response is None else [f"{one.id} {one.state}" for one in response.incidents])
 
 
@@ -55,13 +59,13 @@ class Team:
             self.broker.send,
             Metrics(self.registry, []),
             [self.outside],
-            self.clock,
-            lambda: self.wall,
+            clock=self.clock,
+            wall=lambda: self.wall,
         )
         self.consumer.reader = self.agent  # type: ignore[assignment]
 
     def _revive(self, number: int, chain: Chain) -> Answered:
-        return revive_response(Response(DEFINITIONS, Told()), chain, 1)
+        return revive_response(response(), chain, 1)
 
     async def assign(self) -> None:
         """A rebalance, and what follows of it until all is read on."""
@@ -208,19 +212,49 @@ async def test_what_was_heard_of_sources_leads_to_an_entry_of_the_calendar(team:
     assert entry.data.scope == {"carrier": ["postbird"]}
 
 
-async def test_assessments_and_deliveries_are_recorded_like_all_else(team: Team) -> None:
+async def test_what_events_say_goes_into_the_incident_and_the_message_and_that_is_sent_once_recorded(
+    team: Team,
+) -> None:
     await team.read(KPIS, 0, [ALERT])
     await team.pass_time()
-    name = team.told[0].id
-    team.agent.assessed(name, Assessment(at(11), 4, 1, 3, 9_900, "", ()))
-    team.agent.delivered(Delivered("m", "mail"))
+    team.agent.assessed(team.told[0].id, Assessment(at(11), 4, 1, 3, 9_900, "", ()))
+    team.log.down = True
+    await team.pass_time(0.0)
+    assert team.outside.messages == []
+    team.log.down = False
+    await until(lambda: team.agent._partitions[0].recovered, 5000)
+    await team.pass_time(0.0)
+    assert team.told[-1].assessment is None  # it was lost with the state; events are looked through again
+    team.agent.assessed(team.told[0].id, Assessment(at(11), 4, 1, 3, 9_900, "", ()))
     await team.pass_time(0.0)
     assert team.told[-1].assessment is not None
-    response = team.agent._partitions[0].response
-    assert response is not None
-    assert isinstance(response.notices, Told)
-    assert response.notices.results == [("m", "told")]
-    assert len(team.log.records.entries()) == 2
+    (message,) = team.outside.messages
+    assert "4 orders" in message.impact
+
+
+async def test_a_message_is_offered_again_by_a_successor_unless_its_arrival_is_recorded() -> None:
+    records = Records()
+    first = Team(records)
+    await first.assign()
+    await first.read(KPIS, 0, [ALERT])
+    await first.pass_time()
+    first.wall += 60_000
+    await first.pass_time(TICK)
+    (message,) = first.outside.messages
+    second = Team(records)
+    await second.assign()
+    second.wall = first.wall + 60_000
+    for _ in range(3):
+        await second.pass_time(TICK)
+    assert [one.id for one in second.outside.messages] == [message.id]
+    second.agent.delivered(Delivered(message.id, message.channel))
+    await second.pass_time(TICK)
+    third = Team(records)
+    await third.assign()
+    third.wall = second.wall + 60_000
+    for _ in range(3):
+        await third.pass_time(TICK)
+    assert third.outside.messages == []
 
 
 async def test_what_is_passed_over_is_recorded_now_and_then(team: Team) -> None:

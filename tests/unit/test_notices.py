@@ -232,6 +232,7 @@ def test_what_may_have_arrived_before_a_crash_is_sent_again_and_then_told_to_be_
     of.news([over], NOW)
     again = notices()
     again.load(json.loads(json.dumps(of.state())))
+    again.resume()
     assert tell(again, NOW + 1) == [message.id]
     assert tell(again, NOW + 2) == ["i-1/resolved/1"]
 
@@ -258,6 +259,7 @@ def test_a_channel_that_is_new_hears_what_is_wrong_now() -> None:
     tell(of, NOW)
     more = notices("phone", "hook")
     more.load(json.loads(json.dumps(of.state())))
+    more.resume()
     assert [(one.channel, one.id) for one in more.due(NOW)] == [("hook", "i-1/opened/1")]
 
 

@@ -10,7 +10,12 @@ from msgspec.structs import replace
 from detectors.incidents.feedback import Feedback
 from detectors.incidents.feeds import FeedTrouble
 from detectors.incidents.incident import Assessment, Incident
-from detectors.incidents.response import Delivered, Inputs, Response
+from detectors.notification.holds import Window
+from detectors.notification.notices import Notices, Settings
+from detectors.notification.quiet import QuietHours
+from detectors.notification.text import Text
+from detectors.response.inputs import Delivered, Inputs
+from detectors.response.response import Response
 from streams.config import load_config
 from streams.errors import ContractError
 from streams.events.times import format_time, parse_time
@@ -18,35 +23,14 @@ from streams.kpis.pack import pack, unpack
 from streams.kpis.values import KpiValue
 from tests.support.judging import MONDAY, final
 
-HOUR = 3_600_000
+MINUTE, HOUR = 60_000, 3_600_000
 DEFINITIONS = load_config(env={}).definitions()
 
 
-class Told:
-    """In the place of the notices: remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.changed: list[str] = []
-        self.results: list[tuple[str, str]] = []
-
-    def news(self, changed: Any, now: int) -> None:
-        self.changed += [f"{one.id} {one.state}" for one in changed]
-
-    def told(self, message: str, channel: str, now: int) -> None:
-        self.results.append((message, "told"))
-
-    def failed(self, message: str, channel: str, now: int, error: str, permanent: bool) -> None:
-        self.results.append((message, error))
-
-    def state(self) -> dict[str, Any]:
-        return {"changed": list(self.changed)}
-
-    def load(self, state: dict[str, Any]) -> None:
-        self.changed = list(state["changed"])
-
-
 def response() -> Response:
-    return Response(DEFINITIONS, Told())
+    """With one channel, and no quiet hours."""
+    notices = Notices(Settings(channels=("mail",)), Text("EUR", "UTC"), QuietHours(None, "UTC"))
+    return Response(DEFINITIONS, notices)
 
 
 def strange(kpi: str, hour: int, **more: Any) -> KpiValue:
@@ -211,14 +195,38 @@ def test_an_assessment_is_news_where_it_says_something_else() -> None:
     assert over.step(Inputs(at=at(11.4), assessments={name: told})).changed == []
 
 
-def test_the_notices_hear_of_all_that_changes_and_of_what_became_of_messages() -> None:
+def test_what_is_opened_is_to_be_sent_and_what_became_of_it_is_taken_in() -> None:
+    over = response()
+    assert not over.restless()
+    opened = values(strange("orders_placed", 10))
+    assert over.step(opened).messages == []  # it waits for what events say
+    assert over.restless()
+    assert [one.why for one in over.held(opened.at)] == ["waits for its impact"]
+    (message,) = over.step(Inputs(at=opened.at + MINUTE)).messages
+    assert (message.channel, message.news, message.incidents) == ("mail", "opened", (only(over).id,))
+    assert over.step(Inputs(at=opened.at + 2 * MINUTE)).messages == []  # it is on its way
+    over.step(Inputs(at=opened.at + 3 * MINUTE, delivered=(Delivered(message.id, "mail"),)))
+    assert not over.notices.busy
+
+
+def test_what_was_on_its_way_is_sent_again_by_whoever_takes_over_and_nothing_that_arrived() -> None:
     over = response()
     over.step(values(strange("orders_placed", 10)))
-    over.step(Inputs(at=at(11), delivered=(Delivered("m1", "mail"), Delivered("m2", "mail", "refused", True))))
-    notices = over.notices
-    assert isinstance(notices, Told)
-    assert notices.changed == [f"{only(over).id} open"]
-    assert notices.results == [("m1", "told"), ("m2", "refused")]
+    (first,) = over.step(Inputs(at=at(11.1))).messages
+    (again,) = over.step(Inputs(at=at(11.2), resumed=True)).messages
+    assert again.id == first.id
+    over.step(Inputs(at=at(11.3), delivered=(Delivered(first.id, "mail"),)))
+    assert over.step(Inputs(at=at(11.4), resumed=True)).messages == []
+
+
+def test_maintenance_that_is_announced_holds_messages_back_until_it_is_withdrawn() -> None:
+    over = response()
+    window = Window(at(9), at(20))
+    opened = values(strange("orders_placed", 10))
+    over.step(replace(opened, maintenance=(window,)))
+    assert over.step(Inputs(at=at(12))).messages == []
+    assert [(one.why, one.until) for one in over.held(at(12))] == [("maintenance", at(20))]
+    assert len(over.step(Inputs(at=at(12.1), maintenance=())).messages) == 1
 
 
 def test_a_response_goes_on_from_its_state_and_steps_from_their_bytes() -> None:
@@ -229,6 +237,7 @@ def test_a_response_goes_on_from_its_state_and_steps_from_their_bytes() -> None:
         values(strange("orders_placed", 11), strange("deliveries_completed", 11)),
         heard(12, silent(10.5, 12)),
         heard(13),
+        Inputs(at=at(13.1), maintenance=(Window(at(14), at(15)),), resumed=True),
         values(*(final("orders_placed", hour, 100.0, expected=(50.0, 100.0, 150.0)) for hour in range(12, 24))),
     ]
     straight = response()

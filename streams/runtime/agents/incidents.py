@@ -16,7 +16,10 @@ import structlog
 from detectors.incidents.feedback import Feedback
 from detectors.incidents.feeds import FeedTrouble
 from detectors.incidents.incident import Assessment
-from detectors.incidents.response import Delivered, Inputs, Response
+from detectors.notification.holds import Window
+from detectors.notification.message import Message
+from detectors.response.inputs import Delivered, Inputs
+from detectors.response.response import Response
 from streams.errors import ContractError
 from streams.events.codec import Rejection
 from streams.kpis.pack import unpack
@@ -62,13 +65,13 @@ def revive_response(response: Response, chain: Chain, first: int) -> Answered:
 class Outside(Protocol):
     """What an agent's incidents are shown to: who looks through their events, and who sends messages."""
 
-    def tend(self, response: Response | None) -> None:
-        """Everything there is, recorded and published; None where another worker has it."""
+    def tend(self, response: Response | None, messages: Sequence[Message]) -> None:
+        """Everything there is, recorded and published, and what is to be sent; None where another worker has it."""
 
 
 class Respond(Owner[ResponsePartition, Answered]):
-    """The incidents of a business, where this worker has them. ``outside`` is shown them; ``wall`` is the wall clock,
-    epoch ms."""
+    """The incidents of a business, where this worker has them. ``outside`` is shown them, ``maintenance`` is what is
+    announced; ``wall`` is the wall clock, epoch ms."""
 
     def __init__(
         self,
@@ -79,17 +82,18 @@ class Respond(Owner[ResponsePartition, Answered]):
         send: Send,
         metrics: Metrics,
         outside: Sequence[Outside] = (),
+        maintenance: Callable[[], tuple[Window, ...]] = tuple,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._names = TopicNames(namespace)
         topics = (self._names.kpis, self._names.feedback)
         super().__init__("incidents", topics, revive, state_log, MOST_REPLAYED, consumer, send, metrics, clock)
-        self._wall = wall
+        self._wall, self._maintenance = wall, maintenance
         self.outside = list(outside)
 
     def _new(self, number: int, before: ResponsePartition | None) -> ResponsePartition:
-        return ResponsePartition(number, self._names, self._clock, self._wall)
+        return ResponsePartition(number, self._names, self._maintenance, self._clock, self._wall)
 
     def _begin(self, partition: ResponsePartition, made: Answered) -> int:
         partition.begin(*made)
@@ -98,7 +102,7 @@ class Respond(Owner[ResponsePartition, Answered]):
     def _forget(self, partition: ResponsePartition) -> None:
         self._metrics.incidents.tell(None)
         for one in self.outside:
-            one.tend(None)
+            one.tend(None, ())
 
     # -- in -----------------------------------------------------------------------------------------------------
 
@@ -177,6 +181,7 @@ class Respond(Owner[ResponsePartition, Answered]):
             await self._publish()
             for partition in self._ready():
                 if partition.settled and self._may_record(partition):
+                    messages, partition.messages = partition.messages, []
                     self._metrics.incidents.tell(partition.incidents)
                     for one in self.outside:
-                        one.tend(partition.response)
+                        one.tend(partition.response, messages)

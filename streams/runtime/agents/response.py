@@ -8,7 +8,10 @@ from typing import Any
 from detectors.incidents.feedback import Feedback
 from detectors.incidents.feeds import FeedTrouble
 from detectors.incidents.incident import Assessment, Incident
-from detectors.incidents.response import Delivered, Inputs, Outcome, Response
+from detectors.notification.holds import Window
+from detectors.notification.message import Message
+from detectors.response.inputs import Delivered, Inputs
+from detectors.response.response import Outcome, Response
 from streams.events.codec import Rejection, encode
 from streams.events.times import format_time
 from streams.events.types import CalendarData, CalendarEntry
@@ -28,6 +31,8 @@ LONGEST = 10.0
 """Seconds that the first of them waits for the others, at most."""
 MOST_VALUES = 5_000
 """Values that are enough for a step."""
+TICK = 5.0
+"""Seconds after which a step is taken without anything new, where there may be something to say."""
 MOST_PASSED = 20_000
 """Records passed over that are worth a step of their own: a recovery would read them again."""
 
@@ -57,8 +62,17 @@ class ResponsePartition(Owned):
     """``response`` is None until it has been recovered. Its step holds all that came in: to recover is to take the same
     steps again."""
 
-    def __init__(self, number: int, names: TopicNames, clock: Callable[[], float], wall: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        number: int,
+        names: TopicNames,
+        maintenance: Callable[[], tuple[Window, ...]],
+        clock: Callable[[], float],
+        wall: Callable[[], int],
+    ) -> None:
         super().__init__(number, clock())
+        self.messages: list[Message] = []
+        """What is to be sent once all that is known has been recorded."""
         self.response: Response | None = None
         self._names, self._clock, self._wall = names, clock, wall
         self._topics = (names.kpis, names.feedback)
@@ -68,6 +82,10 @@ class ResponsePartition(Owned):
         self._inbox = _Inbox()
         self._sequence = 0
         self._told_to = (0, 0)
+        self._maintenance = maintenance
+        self._announced: tuple[Window, ...] | None = None
+        self._resumed = False
+        self._stepped = clock()
 
     def begin(self, response: Response, offsets: tuple[int, ...], sequence: int) -> None:
         """Go on with a response that is as the state log says. What was told last may not have been: it is told again,
@@ -141,7 +159,7 @@ class ResponsePartition(Owned):
 
     def take_news(self) -> Publication | None:
         offsets = (self.next[self._names.kpis], self.next[self._names.feedback])
-        if self.response is None or not (self._inbox.ready(self._clock()) or self._passed_much(offsets)):
+        if self.response is None or not (self._inbox.ready(self._clock()) or self._due(offsets)):
             return None
         inbox, self._inbox = self._inbox, _Inbox()
         inputs = Inputs(
@@ -152,18 +170,33 @@ class ResponsePartition(Owned):
             troubles=inbox.troubles,
             heard=inbox.heard,
             delivered=tuple(inbox.delivered),
+            maintenance=self._news_of_maintenance(),
+            resumed=not self._resumed,
         )
+        self._resumed, self._stepped = True, self._clock()
         self._sequence += 1
         weight = 1 + len(inputs.values)
         step = Step(self.recorded, self._sequence, self._told_to, offsets, b"", weight)
         self._told_to = offsets
         outcome = self.response.step(inputs)
         self.letters += self._letters(outcome, inbox.said)
+        self.messages += outcome.messages
         self.publication = Publication(step, self._records(outcome), len(self.letters), payload=inputs.encode)
         return self.publication
 
-    def _passed_much(self, offsets: tuple[int, int]) -> bool:
-        return not self._inbox.values and sum(offsets) - sum(self._told_to) >= MOST_PASSED
+    def _news_of_maintenance(self) -> tuple[Window, ...] | None:
+        announced = self._maintenance()
+        known, self._announced = self._announced, announced
+        return None if announced == known else announced
+
+    def _due(self, offsets: tuple[int, int]) -> bool:
+        """Whether a step is due though nothing has come: there may be something to say, or so much was passed over that
+        a recovery would have to read again."""
+        assert self.response is not None
+        if self._inbox.values:
+            return False
+        passed = sum(offsets) - sum(self._told_to)
+        return passed >= MOST_PASSED or (self._clock() - self._stepped >= TICK and self.response.restless())
 
     def state(self) -> dict[str, Any]:
         assert self.response is not None

@@ -8,65 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-import zstandard
-from msgspec import MsgspecError, Struct, msgpack
+from msgspec import convert, to_builtins
 from msgspec.structs import replace
 
 from detectors.incidents import lifecycle
 from detectors.incidents.faults import Faults
 from detectors.incidents.feedback import Feedback
-from detectors.incidents.feeds import FeedTrouble
 from detectors.incidents.grouping import Incidents
 from detectors.incidents.incident import Assessment, Incident
+from detectors.notification.holds import Held, Window
+from detectors.notification.message import Message
+from detectors.notification.notices import Notices
+from detectors.response.inputs import Inputs
 from streams.errors import ContractError
 from streams.events.times import format_time
 from streams.events.types import CalendarData
 from streams.kpis.definitions import Definitions
-from streams.kpis.values import KpiValue
-
-
-class Delivered(Struct, frozen=True):
-    """What became of a message on a channel: ``error`` is empty where it was taken; with ``final`` it is not tried
-    again."""
-
-    message: str
-    channel: str
-    error: str = ""
-    final: bool = False
-
-
-class Inputs(Struct, frozen=True, omit_defaults=True):
-    """What came in since the step before, up to the wall clock's ``at`` (epoch ms).
-
-    Final and corrected ``values``, what people said, assessments by incident, what became of messages, and the sources'
-    ``troubles`` as of ``heard``, an instant of event time (0: nothing new of them).
-    """
-
-    at: int
-    values: tuple[KpiValue, ...] = ()
-    feedback: tuple[Feedback, ...] = ()
-    assessments: dict[str, Assessment] = {}
-    troubles: tuple[FeedTrouble, ...] = ()
-    heard: int = 0
-    delivered: tuple[Delivered, ...] = ()
-
-    def encode(self) -> bytes:
-        """Packed, as in the state log."""
-        return zstandard.compress(_ENCODER.encode(self), 3)
-
-    @staticmethod
-    def decode(raw: bytes) -> Inputs:
-        """Read what :meth:`encode` wrote. Raises :class:`ContractError` for anything else."""
-        try:
-            return _DECODER.decode(zstandard.decompress(raw))
-        except (MsgspecError, zstandard.ZstdError) as error:
-            raise ContractError(f"no inputs of a step: {error}") from None
-
-
-_ENCODER = msgpack.Encoder()
-_DECODER = msgpack.Decoder(Inputs)
 
 
 class Refused(NamedTuple):
@@ -77,21 +36,13 @@ class Refused(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Of a step: the incidents that are others than before, entries for the calendar, and what was refused."""
+    """Of a step: the incidents that are others than before, entries for the calendar, what was refused, and what is to
+    be sent."""
 
     changed: list[Incident]
     calendar: list[CalendarData]
     refused: list[Refused]
-
-
-class Notices(Protocol):
-    """Which messages are due (see :mod:`detectors.notification.notices`)."""
-
-    def news(self, changed: Iterable[Incident], now: int) -> None: ...
-    def told(self, message: str, channel: str, now: int) -> None: ...
-    def failed(self, message: str, channel: str, now: int, error: str, permanent: bool) -> None: ...
-    def state(self) -> dict[str, Any]: ...
-    def load(self, state: dict[str, Any]) -> None: ...
+    messages: list[Message]
 
 
 class Response:
@@ -101,6 +52,7 @@ class Response:
         self._business = Incidents(definitions)
         self._faults = Faults(definitions)
         self.notices = notices
+        self._maintenance: tuple[Window, ...] = ()
 
     @property
     def incidents(self) -> list[Incident]:
@@ -143,13 +95,29 @@ class Response:
             before = self._of(name)
             if before is not None and _is_news(assessment, before.assessment):
                 note([self._change(name, partial(lifecycle.assess, assessment=assessment))])
-        self.notices.news(changed.values(), inputs.at)
+        return Outcome(list(changed.values()), list(calendar.values()), refused, self._messages(changed, inputs))
+
+    def _messages(self, changed: dict[str, Incident], inputs: Inputs) -> list[Message]:
+        """What is to be sent, of what has changed and of what was not said before."""
+        if inputs.resumed:
+            self.notices.resume()
+        if inputs.maintenance is not None:
+            self._maintenance = inputs.maintenance
+        self.notices.news(list(changed.values()), inputs.at)
         for sent in inputs.delivered:
             if sent.error:
-                self.notices.failed(sent.message, sent.channel, inputs.at, sent.error, sent.final)
+                self.notices.failed(sent.message, sent.channel, inputs.at, sent.error, sent.final, sent.perhaps)
             else:
                 self.notices.told(sent.message, sent.channel, inputs.at)
-        return Outcome(list(changed.values()), list(calendar.values()), refused)
+        return self.notices.due(inputs.at, self._maintenance)
+
+    def restless(self) -> bool:
+        """Whether there is anything that may be to be said as time passes."""
+        return any(one.live for one in self.incidents) or self.notices.busy
+
+    def held(self, now: int) -> list[Held]:
+        """What is not said now (epoch ms), why, and until when."""
+        return self.notices.held(now, self._maintenance)
 
     def _put_down(self, at: int) -> list[Incident]:
         """Incidents that had begun before it was known that a feed is broken, and are nothing but that."""
@@ -179,7 +147,7 @@ class Response:
     def all(self) -> Outcome:
         """Everything that is known, as if it were news: for whoever does not know what was told last."""
         faults = self._faults.incidents
-        return Outcome(self.incidents, [self._faults.calendar(one) for one in faults], [])
+        return Outcome(self.incidents, [self._faults.calendar(one) for one in faults], [], [])
 
     def state(self) -> dict[str, Any]:
         """Everything, as plain values: what :meth:`load` makes the same of."""
@@ -187,6 +155,7 @@ class Response:
             "business": self._business.state(),
             "faults": self._faults.state(),
             "notices": self.notices.state(),
+            "maintenance": to_builtins(self._maintenance),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -194,6 +163,7 @@ class Response:
         self._business.load(state["business"])
         self._faults.load(state["faults"])
         self.notices.load(state["notices"])
+        self._maintenance = convert(state["maintenance"], tuple[Window, ...])
 
 
 def _become(one: Incident, said: Feedback) -> Incident:
