@@ -45,6 +45,17 @@ class Outcome(NamedTuple):
     messages: list[Message]
 
 
+class _News(NamedTuple):
+    """What has become of a step so far."""
+
+    changed: dict[str, Incident]
+    calendar: dict[str, CalendarData]
+    refused: list[Refused]
+
+    def note(self, incidents: Iterable[Incident]) -> None:
+        self.changed.update((one.id, one) for one in incidents)
+
+
 class Response:
     """The incidents of a business, of kind ``business`` and ``pipeline``, and the ``notices`` about them."""
 
@@ -61,49 +72,57 @@ class Response:
 
     def step(self, inputs: Inputs) -> Outcome:
         """Take in what has come. What is wrong with the feeds comes first: it explains what KPIs show."""
-        changed: dict[str, Incident] = {}
-        calendar: dict[str, CalendarData] = {}
-        refused: list[Refused] = []
-
-        def note(incidents: Iterable[Incident]) -> None:
-            changed.update((one.id, one) for one in incidents)
-
+        news = _News({}, {}, [])
         if inputs.heard:
-            faults = self._faults.step(inputs.troubles, inputs.heard)
-            note(faults)
-            calendar |= {one.id: self._faults.calendar(one) for one in faults}
-            if faults:
-                note(self._put_down(inputs.heard))
+            self._hear(inputs, news)
         if inputs.values:
             values, joined = self._faults.claim(inputs.values)
-            note(joined)
-            note(self._business.step(values))
+            news.note(joined)
+            news.note(self._business.step(values))
         for said in inputs.feedback:
-            try:
-                one = self._said(said)
-            except ContractError as error:
-                refused.append(Refused(said, str(error)))
-                continue
-            if one is not None:
-                note([one])
-                if one.kind == "pipeline":
-                    calendar[one.id] = self._faults.calendar(one)
-            if said.what == "expected" and one is not None:
-                entry = _expected(said, one)
-                calendar[entry.entry_id] = entry
+            self._listen(said, news)
         for name, assessment in inputs.assessments.items():
             before = self._of(name)
             if before is not None and _is_news(assessment, before.assessment):
-                note([self._change(name, partial(lifecycle.assess, assessment=assessment))])
-        return Outcome(list(changed.values()), list(calendar.values()), refused, self._messages(changed, inputs))
+                news.note([self._change(name, partial(lifecycle.assess, assessment=assessment))])
+        changed = list(news.changed.values())
+        return Outcome(changed, list(news.calendar.values()), news.refused, self._messages(changed, inputs))
 
-    def _messages(self, changed: dict[str, Incident], inputs: Inputs) -> list[Message]:
+    def _hear(self, inputs: Inputs, news: _News) -> None:
+        """Take in what is wrong with the sources. Incidents that had begun before that was known, and are nothing but
+        that, are put down to it."""
+        faults = self._faults.step(inputs.troubles, inputs.heard)
+        news.note(faults)
+        news.calendar.update((one.id, self._faults.calendar(one)) for one in faults)
+        for one in self._business.incidents if faults else ():
+            fault = self._faults.explains(one) if one.live else None
+            if fault is not None:
+                why = f"put down to {fault}"
+                news.note([self._change(one.id, partial(lifecycle.retract, at=inputs.heard, note=why))])
+
+    def _listen(self, said: Feedback, news: _News) -> None:
+        """Take in what somebody says. Of incidents that nobody was told of there is nothing to change."""
+        if said.what == "missed":
+            return
+        try:
+            one = self._change(said.incident, lambda one: _become(one, said))
+        except ContractError as error:
+            news.refused.append(Refused(said, str(error)))
+            return
+        news.note([one])
+        if one.kind == "pipeline":
+            news.calendar[one.id] = self._faults.calendar(one)
+        if said.what == "expected":
+            entry = _expected(said, one)
+            news.calendar[entry.entry_id] = entry
+
+    def _messages(self, changed: list[Incident], inputs: Inputs) -> list[Message]:
         """What is to be sent, of what has changed and of what was not said before."""
         if inputs.resumed:
             self.notices.resume()
         if inputs.maintenance is not None:
             self._maintenance = inputs.maintenance
-        self.notices.news(list(changed.values()), inputs.at)
+        self.notices.news(changed, inputs.at)
         for sent in inputs.delivered:
             if sent.error:
                 self.notices.failed(sent.message, sent.channel, inputs.at, sent.error, sent.final, sent.perhaps)
@@ -118,20 +137,6 @@ class Response:
     def held(self, now: int) -> list[Held]:
         """What is not said now (epoch ms), why, and until when."""
         return self.notices.held(now, self._maintenance)
-
-    def _put_down(self, at: int) -> list[Incident]:
-        """Incidents that had begun before it was known that a feed is broken, and are nothing but that."""
-        found = []
-        for one in self._business.incidents:
-            fault = self._faults.explains(one) if one.live else None
-            if fault is not None:
-                found.append(self._change(one.id, partial(lifecycle.retract, at=at, note=f"put down to {fault}")))
-        return found
-
-    def _said(self, said: Feedback) -> Incident | None:
-        """The incident that somebody says something of, as it becomes by that. Raises :class:`ContractError` where
-        there is none, or where it cannot become so."""
-        return None if said.what == "missed" else self._change(said.incident, lambda one: _become(one, said))
 
     def _of(self, name: str) -> Incident | None:
         return next((one for one in self.incidents if one.id == name), None)
