@@ -13,7 +13,7 @@ from typing import Any, Literal
 from msgspec import Struct, convert, to_builtins
 
 from detectors.incidents.incident import Incident, Severity
-from detectors.notification.message import Alert, Message, News, Undelivered, asleep, graver
+from detectors.notification.message import SEVERITIES, Alert, GivenUp, Message, News, asleep, graver
 from detectors.notification.pacing import again_after
 from detectors.notification.text import Text, Words
 
@@ -60,15 +60,15 @@ class Alerts:
 
     def knows(self, incident: str) -> bool:
         """Whether there is an alert of an incident that has not ended."""
-        return any(one.incident.id == incident and not one.ends_at for one in self._kept.values())
+        return any(not one.ends_at for one in self._of(incident))
 
     def has(self, incident: str) -> bool:
         """Whether there is an alert of it, or was until now."""
-        return any(one.incident.id == incident for one in self._kept.values())
+        return bool(self._of(incident))
 
     def follow(self, incident: Incident, worklist: int, now: int, held: bool) -> None:
         """Take an incident as it is now. ``held``: nothing is said of it, if nothing was until now."""
-        mine = [one for one in self._kept.values() if one.incident.id == incident.id]
+        mine = self._of(incident.id)
         for one in mine:
             one.incident, one.worklist = incident, worklist
         alive = [one for one in mine if not one.ends_at]
@@ -82,7 +82,7 @@ class Alerts:
             for one in alive:
                 one.end(now, f"Now {incident.severity}: {incident.title}")
 
-    def due(self, now: int) -> tuple[list[Message], list[Undelivered]]:
+    def due(self, now: int) -> tuple[list[Message], list[GivenUp]]:
         """What is to be posted now: what is new or over, and what was not posted for a minute. And what came and went
         without Alertmanager's answering."""
         found, lost = [], []
@@ -92,7 +92,7 @@ class Alerts:
             # What it has not heard of for so long has ended for Alertmanager too.
             if one.ends_at and (not one.tried or now - one.ends_at > ALIVE_MS):
                 if one.tried and not one.heard:
-                    lost.append(Undelivered(key, self.channel, now, one.error))
+                    lost.append(GivenUp(key, self.channel, now, one.error))
                 del self._kept[key]
                 continue
             one.offered, one.tried = "ended" if one.ends_at else "alive", True
@@ -140,13 +140,15 @@ class Alerts:
         for one in self._kept.values():
             one.offered, one.next = "", 0
 
+    def _of(self, incident: str) -> list[_Kept]:
+        keys = (_key(incident, severity) for severity in SEVERITIES)
+        return [self._kept[key] for key in keys if key in self._kept]
+
     def _begin(self, incident: Incident, worklist: int, now: int) -> None:
-        key = f"{incident.id}/alert/{incident.severity}"
+        key = _key(incident.id, incident.severity)
         again = any(change.what in ("reopened", "woken") for change in incident.history)
-        if key in self._kept:  # it was about to end
-            one = self._kept[key]
-            one.ends_at, one.why, one.next, one.starts_at = 0, "", now, now
-            return
+        if key in self._kept:
+            return  # first it has to end
         self._kept[key] = _Kept(
             incident=incident,
             worklist=worklist,
@@ -191,16 +193,21 @@ class Alerts:
         )
 
 
+def _key(incident: str, severity: Severity) -> str:
+    return f"{incident}/alert/{severity}"
+
+
 def labels_of(incident: Incident) -> dict[str, str]:
     """What an alert of it is known by: what it is about, and the slice that explains it."""
-    return {
-        **{name: value for name, value in incident.scope.items() if value},
+    found = {
+        **incident.scope,
         "alertname": NAME,
         "incident": incident.id,
-        **({"kpi": incident.symptoms[0].kpi} if incident.symptoms else {}),
+        "kpi": incident.symptoms[0].kpi if incident.symptoms else "",
         "severity": incident.severity,
         "kind": incident.kind,
     }
+    return {name: value for name, value in found.items() if value}
 
 
 def _annotations(incident: Incident, words: Words, why: str) -> dict[str, str]:

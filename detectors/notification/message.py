@@ -48,7 +48,7 @@ class Message(Struct, frozen=True, omit_defaults=True):
     alert: Alert | None = None
 
 
-class Undelivered(Struct, frozen=True):
+class GivenUp(Struct, frozen=True):
     """A message that was given up ``at`` an instant (epoch ms), and the last error."""
 
     id: str

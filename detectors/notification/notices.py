@@ -16,7 +16,7 @@ from detectors.incidents.incident import Incident, Severity
 from detectors.notification.alerts import Alerts
 from detectors.notification.holds import OLD_MS, QUIET, Held, Holds, Window
 from detectors.notification.ledger import Attempt, Cover, Item, Known, Ledger, after, digest_name, name_of
-from detectors.notification.message import SEVERITIES, Message, Undelivered, asleep, graver, lighter
+from detectors.notification.message import SEVERITIES, GivenUp, Message, asleep, graver, lighter
 from detectors.notification.pacing import GIVEN_UP_MS, Bucket, again_after
 from detectors.notification.quiet import QuietHours
 from detectors.notification.text import Text
@@ -51,7 +51,7 @@ class Notices:
         self._ledgers: dict[str, Ledger] = {}
         self._tries: dict[tuple[str, str], Attempt] = {}
         self._buckets = {name: Bucket(settings.per_hour, float(settings.per_hour)) for name in settings.channels}
-        self.lost: list[Undelivered] = []
+        self.lost: list[GivenUp] = []
         """What was given up, the last of it."""
         self.passed_over = 0
         """Incidents that nobody was told of because they were long over when they were found."""
@@ -92,7 +92,7 @@ class Notices:
         if permanent or now - attempt.at >= GIVEN_UP_MS:
             del self._tries[channel, message]
             self._settle(attempt, arrived=False)
-            self._lose([Undelivered(message, channel, now, error)])
+            self._lose([GivenUp(message, channel, now, error)])
 
     def _settle(self, attempt: Attempt, arrived: bool) -> None:
         for cover in attempt.covers:
@@ -105,7 +105,7 @@ class Notices:
                 severity = before.severity
             ledger.known[attempt.channel] = Known(after(cover.news, arrived, before), severity)
 
-    def _lose(self, lost: list[Undelivered]) -> None:
+    def _lose(self, lost: list[GivenUp]) -> None:
         self.lost = [*self.lost, *lost][-_MOST_LOST:]
 
     # -- what goes out --------------------------------------------------------------------------------------------
@@ -311,7 +311,7 @@ class Notices:
                 self._buckets[name].tokens = min(tokens, float(self._settings.per_hour))
                 self._buckets[name].at = at
         self._alerts.load(state["alerts"])
-        self.lost = convert(state["lost"], list[Undelivered])
+        self.lost = convert(state["lost"], list[GivenUp])
         self.passed_over = state["passed_over"]
 
 

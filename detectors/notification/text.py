@@ -73,7 +73,7 @@ class Text:
         if incident.severity == "critical" and news == "worsened":
             grave = "now critical: "
         data = "Data at fault: " if incident.kind == "pipeline" else ""
-        return _cut(f"{_BEGINNINGS[news]}{grave}{data}{incident.title or _name(incident.symptoms[0])}", _LONGEST_TITLE)
+        return _cut(f"{_BEGINNINGS[news]}{grave}{data}{incident.title or incident.id}", _LONGEST_TITLE)
 
     def line(self, incident: Incident, news: News) -> str:
         """One line of several incidents' message."""
@@ -174,8 +174,8 @@ class Text:
 
 def _told(symptoms: tuple[Symptom, ...]) -> Iterable[Symptom]:
     """The first, and of other KPIs that were alerted of the strangest."""
-    known, found, others = {one.kpi for one in symptoms[:1]}, list(symptoms[:1]), symptoms[1:]
-    for one in sorted(others, key=lambda one: (-one.surprise, one.series)):
+    known, found = {one.kpi for one in symptoms[:1]}, list(symptoms[:1])
+    for one in sorted(symptoms[1:], key=lambda one: (-one.surprise, one.series)):
         if one.told and one.kpi not in known and len(found) < _MOST_SYMPTOMS:
             known.add(one.kpi)
             found.append(one)

@@ -11,8 +11,10 @@ from streams.config.structs import (
     Kafka,
     Lifecycle,
     Limits,
+    Notify,
     Security,
     Time,
+    WebhookTarget,
     Worker,
 )
 from streams.config.vocabulary import (
@@ -34,8 +36,10 @@ __all__ = [
     "Kafka",
     "Lifecycle",
     "Limits",
+    "Notify",
     "Security",
     "Time",
+    "WebhookTarget",
     "Worker",
     "load_config",
     "parse_span",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from streams.config.places import Place, meant
-from streams.config.readers import fields, flag, literal, matching, path, several, text
+from streams.config.readers import Reader, fields, flag, literal, matching, path, several, text
 from streams.config.structs import WEEKDAYS, Business, Weekday
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -72,20 +71,25 @@ def _check_country(entries: dict[str, Place], country: str | None, subdivision: 
 
 
 def _opening_hours(place: Place) -> tuple[tuple[tuple[int, int], ...], ...]:
-    readers: dict[str, Callable[[Place], tuple[tuple[int, int], ...]]] = dict.fromkeys(WEEKDAYS, _hours)
+    readers: dict[str, Reader[tuple[tuple[int, int], ...]]] = dict.fromkeys(WEEKDAYS, hours("opening hours"))
     values = fields(place, readers)
     return tuple(values.get(day, ()) for day in WEEKDAYS)
 
 
-def _hours(place: Place) -> tuple[tuple[int, int], ...]:
-    """``9:00-18:00``, or several with commas between; one that ends before it begins goes on after midnight."""
-    spans = []
-    for part in place.text("opening hours").split(","):
-        found = _SPAN.fullmatch(part.strip())
-        if found is None:
-            raise place.wrong(f"{part.strip()!r} are no opening hours (expected like 9:00-18:00)")
-        begin, end = int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])
-        if begin >= _DAY or end > _DAY or begin == end:
-            raise place.wrong(f"{part.strip()!r} are no opening hours (0:00-24:00 is the whole day)")
-        spans.append((begin, end if end > begin else end + _DAY))
-    return tuple(spans)
+def hours(what: str) -> Reader[tuple[tuple[int, int], ...]]:
+    """Spans of a day, in minutes after midnight: ``9:00-18:00``, or several with commas between; one that ends before
+    it begins goes on after midnight. ``what`` they are."""
+
+    def reader(place: Place) -> tuple[tuple[int, int], ...]:
+        spans = []
+        for part in place.text(what).split(","):
+            found = _SPAN.fullmatch(part.strip())
+            if found is None:
+                raise place.wrong(f"{part.strip()!r} are no {what} (expected like 9:00-18:00)")
+            begin, end = int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])
+            if begin >= _DAY or end > _DAY or begin == end:
+                raise place.wrong(f"{part.strip()!r} are no {what} (0:00-24:00 is the whole day)")
+            spans.append((begin, end if end > begin else end + _DAY))
+        return tuple(spans)
+
+    return reader

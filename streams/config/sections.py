@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from streams.config.business import business
+from streams.config.notify import notify
 from streams.config.places import Place
 from streams.config.readers import (
     Reader,
@@ -175,6 +176,7 @@ READERS: Mapping[str, Reader[Any]] = {
         Limits, {"values_per_dimension": integer(1, 1000), "event_bytes": integer(1024, 100 * 1024 * 1024)}
     ),
     "alerts": section(Alerts, {"per_week": _rate}),
+    "notify": notify,
     "lifecycle": section(Lifecycle, {"keep_ended": milliseconds(MINUTE), "keep_open": milliseconds(MINUTE)}),
 }
 """Readers of these sections by key."""

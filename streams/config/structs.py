@@ -18,9 +18,11 @@ SECOND, MINUTE, HOUR, DAY, WEEK = 1_000, 60_000, 3_600_000, 86_400_000, 604_800_
 DEFAULT_BOOTSTRAP = "127.0.0.1:19092"
 """Where the embedded broker listens."""
 DEFAULT_PASSWORD_ENV = "DAYBOOK_KAFKA_PASSWORD"
+DEFAULT_WEBHOOK_SECRET_ENV = "DAYBOOK_WEBHOOK_SECRET"
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+Severity = Literal["info", "warning", "critical"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = (
     "monday",
@@ -56,6 +58,32 @@ class Alerts(Struct, frozen=True, kw_only=True):
     """How often the team agreed to be disturbed: ``per_week`` alerts of the whole business."""
 
     per_week: float = 3.0
+
+
+class WebhookTarget(Struct, frozen=True, kw_only=True):
+    """Where messages are posted, signed. ``url`` is an address, or ``env:NAME`` where the environment has it;
+    ``secret_env`` names the variable with the key."""
+
+    url: str
+    secret_env: str = DEFAULT_WEBHOOK_SECRET_ENV
+
+
+class Notify(Struct, frozen=True, kw_only=True):
+    """Who is told of incidents, and when. Addresses are URLs, or ``env:NAME`` where the environment has them.
+
+    ``link`` is where an incident can be looked at, with ``{id}`` for its id; ``runbook`` the page with first steps.
+    ``quiet_hours`` are as ``Business.opening_hours``, None: never; then nothing is told of severities ``held_back``.
+    ``per_hour`` is how many messages a channel takes in an hour.
+    """
+
+    alertmanager: str | None = None
+    apprise: tuple[str, ...] = ()
+    webhooks: tuple[WebhookTarget, ...] = ()
+    link: str = ""
+    runbook: str = "docs/runbook.md"
+    quiet_hours: tuple[tuple[tuple[int, int], ...], ...] | None = None
+    held_back: tuple[Severity, ...] = ("info", "warning")
+    per_hour: int = 12
 
 
 class Security(Struct, frozen=True, kw_only=True):
@@ -140,6 +168,7 @@ class Config(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     lifecycle: Lifecycle = Lifecycle()
     alerts: Alerts = Alerts()
+    notify: Notify = Notify()
     dimensions: tuple[DimensionDefinition, ...] = ()
     moments: tuple[Moment, ...] = ()
     kpis: tuple[KpiDefinition, ...] = ()

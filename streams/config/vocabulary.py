@@ -33,6 +33,7 @@ RESERVED_METRICS = frozenset(
         "kernel",
         "kernel_seconds",
         "late_events",
+        "notifications",
         "open_cases",
         "publish_failures",
         "recovering_partitions",
@@ -45,7 +46,18 @@ RESERVED_METRICS = frozenset(
     }
 )
 """What Daybook says of itself; a test holds this against the metrics there are."""
-RESERVED_PREFIXES = ("alert_", "broker_", "detector_", "events_", "incident_", "kpi_", "state_", "worker_")
+RESERVED_PREFIXES = (
+    "alert_",
+    "broker_",
+    "detector_",
+    "events_",
+    "incident_",
+    "kpi_",
+    "notification_",
+    "notifications_",
+    "state_",
+    "worker_",
+)
 RESERVED_SUFFIXES = ("_bucket", "_count", "_created", "_info", "_sum", "_total")
 """Prometheus gives these endings a meaning of their own."""
 RESERVED_LABELS = frozenset(

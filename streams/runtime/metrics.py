@@ -38,6 +38,7 @@ from streams.kpis.values import KpiValue
 from streams.runtime.goals import GOAL_LABELS, goals_of
 from streams.runtime.judged import JudgedCollector
 from streams.runtime.live_incidents import IncidentCollector
+from streams.runtime.notify.metrics import NotifyMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -167,6 +168,7 @@ class Metrics:
         self.kpis = KpiCollector(kpis)
         self.judged = JudgedCollector(registry)
         self.incidents = IncidentCollector(registry)
+        self.notify = NotifyMetrics(registry)
         try:
             registry.register(self.kpis)
         except ValueError as error:

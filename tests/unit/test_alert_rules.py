@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from detectors.incidents.incident import Cause
+from detectors.notification.alerts import NAME
 from streams.config import load_config
 from streams.runtime.metrics import Metrics
 from tests.support.rules import ALERTMANAGER, PROMETHEUS, RUNBOOK, TESTS, alerts, metrics_in, rules
@@ -66,8 +68,12 @@ def test_an_alert_says_how_bad_what_how_much_and_where_to_read_on(name: str) -> 
 
 
 def test_the_runbook_has_a_section_for_each_alert_and_no_others() -> None:
-    headings = re.findall(r"^## (.+)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(headings) == sorted(ALERTS)
+    page = RUNBOOK.read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^## (.+)$", page, re.MULTILINE)) == sorted([*ALERTS, NAME])
+    # Where an incident's message leads to.
+    assert sorted(map(str.lower, re.findall(r"^### (.+)$", page, re.MULTILINE))) == sorted(
+        filter(None, get_args(Cause))
+    )
 
 
 @pytest.mark.parametrize("name", ALERTS)

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from detectors.notification.holds import ASSESSED_WITHIN_MS, Held, Window
-from detectors.notification.message import Undelivered
+from detectors.notification.message import GivenUp
 from detectors.notification.notices import Notices, Settings
 from detectors.notification.quiet import QuietHours
 from detectors.notification.text import Text
@@ -209,7 +209,7 @@ def test_what_is_refused_is_given_up_at_once_and_what_comes_later_is_tried() -> 
     of.news([incident(**KNOWN)], NOW)
     (message,) = of.due(NOW)
     of.failed(message.id, "phone", NOW, "HTTP 401", permanent=True)
-    assert of.lost == [Undelivered("i-1/opened/1", "phone", NOW, "HTTP 401")]
+    assert of.lost == [GivenUp("i-1/opened/1", "phone", NOW, "HTTP 401")]
     of.news([then(incident(**KNOWN), "worsened", NOW, severity="critical")], NOW)
     assert tell(of, NOW) == ["i-1/worsened/critical"]
 

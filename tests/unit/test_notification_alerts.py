@@ -7,7 +7,7 @@ import json
 from msgspec.structs import replace
 
 from detectors.notification.alerts import ALIVE_MS, EVERY_MS, REFUSED_MS
-from detectors.notification.message import Alert, Message, Undelivered
+from detectors.notification.message import Alert, GivenUp, Message
 from detectors.notification.notices import Notices, Settings
 from detectors.notification.quiet import QuietHours
 from detectors.notification.text import Text
@@ -180,7 +180,7 @@ def test_what_came_and_went_while_nobody_answered_is_given_up_for_all_to_see() -
     (message,) = of.due(NOW + 1)
     of.failed(message.id, message.channel, NOW + 1, "no answer", permanent=False)
     assert of.due(NOW + ALIVE_MS + HOUR) == []
-    assert of.lost == [Undelivered(message.id, "alertmanager", NOW + ALIVE_MS + HOUR, "no answer")]
+    assert of.lost == [GivenUp(message.id, "alertmanager", NOW + ALIVE_MS + HOUR, "no answer")]
 
 
 def test_after_a_restart_all_are_posted_at_once_with_the_same_labels() -> None:

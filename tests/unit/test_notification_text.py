@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detectors.incidents.attribution import Share
+from detectors.notification.message import News
 from detectors.notification.text import LONGEST, Text
 from tests.support.incidents import HOUR, T0, assessment, incident, symptom, then
 
@@ -110,3 +115,19 @@ def test_several_incidents_are_a_line_each_as_far_as_there_is_room() -> None:
     title, body = PLAIN.digest(["x" * 100] * 20, quiet=True)
     assert title == "In quiet hours: 20 incidents, over by now"
     assert body.splitlines()[-1] == "… and 15 more"
+
+
+@given(
+    values=st.tuples(*[st.floats()] * 4),
+    unit=st.sampled_from(["ratio", "seconds", "money", "score", "orders"]),
+    there=st.booleans(),
+    news=st.sampled_from(get_args(News)),
+)
+def test_there_is_something_to_say_of_any_incident(
+    values: tuple[float, ...], unit: str, there: bool, news: News
+) -> None:
+    one = symptom(unit=unit, value=values[0], expected=values[1:])
+    words = PLAIN.words(incident(title="", symptoms=(one,) * there), news)
+    assert words.body
+    assert "i-1" in words.title
+    assert len(words.title) + 1 + len(words.body) <= LONGEST

@@ -1,0 +1,1 @@
+"""Sending what is due to people, to Alertmanager and to other programs."""
