@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import log
 from typing import NamedTuple
 
 from detectors.casework.held import Held, held
@@ -11,7 +12,7 @@ from detectors.casework.lives import Life
 from detectors.casework.scope import Scope
 from detectors.casework.standstill import BEFORE_MS, Flow, Standstill, standstill
 from detectors.casework.steps import Clock, Step, Usual, all_steps
-from detectors.casework.stories import counted, finally_known, lasted, promise_of, stayed
+from detectors.casework.stories import counted, lasted, promise_of, stayed
 from detectors.incidents.incident import Case, Cause, Incident, Symptom
 from detectors.incidents.stages import Stage, stages_of
 from streams.events.times import NO_TIME
@@ -25,6 +26,8 @@ TAUGHT_BEFORE_MS = 4 * DAY_MS
 TAUGHT_AFTER_MS = 5 * DAY_MS
 STILL_DISPATCHED = 5.0
 """So many parcels are usually dispatched in a standstill: then it can be said that none were."""
+_LEAKS = 0.15
+"""What was collected before is still scanned."""
 _STAGES: dict[Cause, Stage] = {
     "intake": Stage.ORDER,
     "payment": Stage.ORDER,
@@ -51,28 +54,38 @@ class Hit(NamedTuple):
     places: tuple[int, ...]
 
 
+class Found(NamedTuple):
+    """What was found of an incident: one hit of every order (or ticket) on its worklist, the earliest; the ``stage`` it
+    began at, where that is known; what stood ``still``, where something did."""
+
+    hits: list[Hit]
+    stage: Stage | None
+    still: Standstill | None
+
+
 def affected(incident: Incident, ledger: Ledger, definitions: Definitions, at: int | None = None) -> list[Case]:
     """The worklist of an incident, those first that were hit first; empty where what is missing was never ordered.
 
     ``at`` (epoch ms) is as of when, the newest event's time unless given.
     """
-    return cases(hits(incident, ledger, definitions, ledger.newest if at is None else at), ledger)
+    return cases(look_through(incident, ledger, definitions, ledger.newest if at is None else at).hits, ledger)
 
 
-def hits(incident: Incident, ledger: Ledger, definitions: Definitions, at: int) -> list[Hit]:
-    """The same before it is put into words: one of every order (or ticket) that was hit, the earliest."""
+def look_through(incident: Incident, ledger: Ledger, definitions: Definitions, at: int) -> Found:
+    """The same before it is put into words."""
     kpis = {kpi.name: kpi for kpi in definitions.kpis}
     symptoms = [(one, kpis[one.kpi]) for one in incident.symptoms if one.told and one.kpi in kpis]
     stage = stage_of_cause(incident, definitions)
     at_stage = [pair for pair in symptoms if stage in stages_of(pair[1], definitions)]
     found: list[Hit] = []
+    still: Standstill | None = None
     waiting = [pair for pair in at_stage if _waits(*pair)]
     if waiting and stage is not None and stage != Stage.ORDER:
-        found = _stood(incident, ledger, stage, [kpi for _, kpi in waiting], at)
+        found, still = _stood(incident, ledger, stage, [kpi for _, kpi in waiting], at)
     if not found:
         for symptom, kpi in at_stage:
             found += _by_kpi(incident, symptom, kpi, ledger, at)
-    return _earliest(found)
+    return Found(_earliest(found), stage, still)
 
 
 def stage_of_cause(incident: Incident, definitions: Definitions) -> Stage | None:
@@ -97,7 +110,9 @@ def _waits(symptom: Symptom, kpi: KpiDefinition) -> bool:
 # -- what stood still ---------------------------------------------------------------------------------------------
 
 
-def _stood(incident: Incident, ledger: Ledger, stage: Stage, kpis: Sequence[KpiDefinition], at: int) -> list[Hit]:
+def _stood(
+    incident: Incident, ledger: Ledger, stage: Stage, kpis: Sequence[KpiDefinition], at: int
+) -> tuple[list[Hit], Standstill | None]:
     since, until = incident.since, max(incident.cause_until, incident.since + HOUR_MS)
     steps = [step for step in all_steps(ledger) if step.start <= at]
     scope = Scope(ledger.dimensions, incident.scope, (step.values for step in steps))
@@ -121,10 +136,11 @@ def _stood(incident: Incident, ledger: Ledger, stage: Stage, kpis: Sequence[KpiD
         if stage == Stage.DELIVERY and _none_leave(ours, still, begin, at, outside, clock):
             moments = moments | {"delivery.dispatched"}
         usual = usual or Usual(steps, ledger, names, teaches)
-        waiting = [step for step in ours if _leads_to(step, moments, usual, steps_type=_types(moments, ledger))]
+        types = _types(moments, ledger)
+        waiting = [one for one in ours if one.then_moments & moments or usual.leads_to(one) in types]
         found = held(waiting, usual, still, at, sticks=stage == Stage.DELIVERY)
-        return [_said(one, at) for one in found]
-    return []
+        return [_said(one, at) for one in found], still
+    return [], None
 
 
 def _times(steps: Iterable[Step], moments: frozenset[str]) -> list[int]:
@@ -140,12 +156,13 @@ def _flow(
 def _none_leave(
     steps: Sequence[Step], still: Standstill, begin: int, at: int, outside: tuple[int, int], clock: Clock
 ) -> bool:
-    """Whether the carrier did not collect either."""
+    """Whether the carrier did not collect either: whether as many parcels left as usual is less likely than that they
+    stood still like the others."""
     dispatched = frozenset({"delivery.dispatched"})
     expected = _flow(steps, dispatched, begin, at, outside, clock).expected(still.start, still.end)
     seen = sum(still.start < time < still.end for time in _times(steps, dispatched))
-    share = 1.0 if still.complete else max(0.5, 2.0 * (1.0 - still.seen / still.expected))
-    return expected >= STILL_DISPATCHED and seen < expected * (0.2 if share >= 1.0 else 0.6)
+    moving = max(_LEAKS, still.seen / still.expected)
+    return expected >= STILL_DISPATCHED and moving < 1.0 and expected * (1.0 - moving) + seen * log(moving) > 0.0
 
 
 def _waited_for(kpis: Sequence[KpiDefinition], ledger: Ledger) -> list[frozenset[str]]:
@@ -163,10 +180,6 @@ def _waited_for(kpis: Sequence[KpiDefinition], ledger: Ledger) -> list[frozenset
 
 def _types(moments: frozenset[str], ledger: Ledger) -> frozenset[str]:
     return frozenset(ledger.definitions.moments[name].event for name in moments)
-
-
-def _leads_to(step: Step, moments: frozenset[str], usual: Usual, steps_type: frozenset[str]) -> bool:
-    return bool(step.then_moments & moments) or usual.leads_to(step) in steps_type
 
 
 _SAID = {
@@ -316,7 +329,7 @@ def cases(found: Sequence[Hit], ledger: Ledger) -> list[Case]:
             for one in story
             if one.sort.type == "ticket.opened" and one.time >= hit.since and one.entity
         ]
-        is_order = any(not one.sort.type.startswith("ticket.") or f"ticket/{hit.life.subject}" not in hit.life.entities for one in story)
+        is_order = f"ticket/{hit.life.subject}" not in hit.life.entities
         written.append(
             Case(
                 order=hit.life.subject if is_order else "",
@@ -329,6 +342,3 @@ def cases(found: Sequence[Hit], ledger: Ledger) -> list[Case]:
             )
         )
     return written
-
-
-__all__ = ["Hit", "affected", "cases", "finally_known", "hits", "stage_of_cause"]

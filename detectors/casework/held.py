@@ -21,7 +21,9 @@ from streams.kpis.grid import HOUR_MS
 UNUSUAL = 0.05
 """What moved in spite of it was held up if no more than this share usually takes as long."""
 QUEUE = 8
-"""So many in a row say whether there is a queue: most of them wait longer than three of four usually do."""
+"""So many in a row say whether there is a queue: by how many of them wait longer than three of four usually do."""
+BEGINS, GOES_ON = 6, 5
+"""Six of eight do so by chance once in 240 times."""
 _LONG = 0.75
 _AFTERWARDS_MS = 48 * HOUR_MS
 _LEAST_DENSITY = 0.1 / _AFTERWARDS_MS
@@ -91,7 +93,9 @@ def _weigh(weighed: Sequence[_Weighed], still: Standstill, at: int, strength: fl
         near = np.abs(times - step.next) <= HOUR_MS
         # Without itself: a single one says nothing of when things moved again.
         after = max(0.0, float(weights[near].sum()) - inside) / max(1e-9, float(weights.sum())) / (2 * HOUR_MS)
-        usual = float(np.mean((np.abs(due[left] - step.next) <= HOUR_MS) & (due[left] >= still.end))) if left.any() else 0.0
+        usual = (
+            float(np.mean((np.abs(due[left] - step.next) <= HOUR_MS) & (due[left] >= still.end))) if left.any() else 0.0
+        )
         if inside * strength * max(after, _LEAST_DENSITY) > usual / (2 * HOUR_MS):
             found.append(Held(step, _median(gaps)))
     return found
@@ -116,7 +120,7 @@ def _queue(steps: Sequence[Step], usual: Usual, still: Standstill, at: int) -> l
         if longer <= 0.5:
             found.append(Held(step, _median(gaps)))
         if len(last) == QUEUE:
-            if 2 * sum(last) <= QUEUE:
+            if sum(last) < (GOES_ON if sure else BEGINS):
                 break
             sure = len(found)
     return found[:sure]

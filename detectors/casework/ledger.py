@@ -97,7 +97,9 @@ class Ledger:
             self._topics.append(topic)
         base = self._topics.index(topic) << 59 | partition << 43
         times, bad = parse_times([None if event is None else event.time for event in events])
-        promises, bad_promises = parse_times([getattr(event.data, "promised_at", None) if event else None for event in events])
+        promises, bad_promises = parse_times(
+            [getattr(event.data, "promised_at", None) if event else None for event in events]
+        )
         unreadable = {*bad, *bad_promises}
         self.passed_over += len(unreadable)
         rows = zip(events, offsets, times.tolist(), promises.tolist(), strict=True)
@@ -164,7 +166,9 @@ class Ledger:
         digest = blake2b(f"{event.source}\0{event.id}".encode(), digest_size=8).digest()
         key = int.from_bytes(digest, "big", signed=True)
         told = self._fields.get(type_)
-        values = 0 if told is None else self._number_values(tuple(name and (getattr(data, name) or None) for name in told))
+        values = (
+            0 if told is None else self._number_values(tuple(name and (getattr(data, name) or None) for name in told))
+        )
         sort = self._number_sort(type_, data)
         life.put(time, key, sort, _CODES[type_], entity, values, place, promise)
         if type_ == "order.placed":
@@ -198,4 +202,3 @@ class Ledger:
             number = self._value_numbers[values] = len(self._values)
             self._values.append(values)
         return number
-

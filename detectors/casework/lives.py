@@ -74,7 +74,9 @@ class Life:
             self.entities.append(name)
             return len(self.entities)
 
-    def put(self, time: int, key: int, sort: int, type_: int, entity: int, values: int, place: int, promise: int) -> bool:
+    def put(
+        self, time: int, key: int, sort: int, type_: int, entity: int, values: int, place: int, promise: int
+    ) -> bool:
         """Keep an event; False where it was known before. An event that was sent twice is where it was recorded
         first."""
         rows = self.rows

@@ -22,10 +22,12 @@ from streams.kpis.grid import HOUR_MS
 BEFORE_MS = 36 * HOUR_MS
 """A standstill may begin so long before anything is seen of it: at night, or on a Sunday."""
 AFTER_MS = 12 * HOUR_MS
-IMPROBABLE = 7.0
-"""The least λ of a standstill: without one, 1 in 1,100."""
-SLOWED = 8.0
+IMPROBABLE = 4.6
+"""The least λ of a standstill: 1 in 100. That something is wrong is known, the question is when."""
+SLOWED = 4.6
 """The least log likelihood ratio of hours with too few events."""
+_COMPLETE = 0.7
+"""A silence with so much of the likelihood ratio of the best span of hours is the better answer: it is exact."""
 _LEAST = 0.02
 
 
@@ -89,7 +91,8 @@ def standstill(times: Sequence[int], flow: Flow, since: int, until: int, at: int
         if end - start >= HOUR_MS and end > since - HOUR_MS and start < until
     ]
     longest = max(silences, key=lambda one: one.expected, default=None)
-    if longest is not None and longest.expected >= IMPROBABLE + log(1 + len(silences)):
+    slowed, ratio = _slowed(inside, flow, first, last, since, until)
+    if longest is not None and longest.expected >= max(IMPROBABLE, _COMPLETE * ratio):
         if longest.end == last:
             # It has not ended, or somewhere beyond: the next event says so.
             after = next((time for time in times if time >= last), at)
@@ -98,18 +101,18 @@ def standstill(times: Sequence[int], flow: Flow, since: int, until: int, at: int
             before = max((time for time in times if time < first), default=first)
             longest = longest._replace(start=before)
         return longest
-    return _slowed(inside, flow, first, last, since, until)
+    return slowed
 
 
 def _slowed(
     inside: Sequence[int], flow: Flow, first: int, last: int, since: int, until: int
-) -> Standstill | None:
+) -> tuple[Standstill | None, float]:
     begin = first // HOUR_MS
     count = max(1, -(-last // HOUR_MS) - begin)
     seen = np.bincount([time // HOUR_MS - begin for time in inside], minlength=count)[:count].astype(np.float64)
     expected = np.array([flow.expected((begin + at) * HOUR_MS, (begin + at + 1) * HOUR_MS) for at in range(count)])
     sums_seen, sums_expected = (np.concatenate([[0.0], np.cumsum(each)]) for each in (seen, expected))
-    best, found = SLOWED, None
+    best, found = SLOWED - _LEAST, None
     for start in range(count):
         if (begin + start) * HOUR_MS >= until:
             break
@@ -123,4 +126,4 @@ def _slowed(
                 if ratio > best + _LEAST:
                     best = ratio
                     found = Standstill((begin + start) * HOUR_MS, (begin + end) * HOUR_MS, float(usual), int(was))
-    return found
+    return found, best

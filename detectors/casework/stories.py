@@ -95,7 +95,9 @@ def counted(term: Term, story: Sequence[Happened]) -> list[Hit]:
     for one, values, promises in known(story):
         if moments & one.sort.moments:
             row = one.entity if inner else 0
-            if not term.first or (row not in seen and _counts(term, one.time, promises.get(row, promises.get(0)), since.get(row))):
+            if not term.first or (
+                row not in seen and _counts(term, one.time, promises.get(row, promises.get(0)), since.get(row))
+            ):
                 hits.append(Hit(one.time, one.entity, values, one.place, one.sort.note))
             seen |= {0, one.entity}
         if term.since in one.sort.moments:
@@ -106,7 +108,11 @@ def counted(term: Term, story: Sequence[Happened]) -> list[Hit]:
 
 def _counts(term: Term, time: int, promise: int | None, since: int | None) -> bool:
     if term.promise is not None:
-        if promise is None or (term.promise == "kept" and time > promise) or (term.promise == "broken" and time <= promise):
+        if (
+            promise is None
+            or (term.promise == "kept" and time > promise)
+            or (term.promise == "broken" and time <= promise)
+        ):
             return False
     return term.since is None or (since is not None and (term.within is None or time - since <= term.within))
 
@@ -159,4 +165,6 @@ def _stretches(
         if row not in open_ and (entering or returns & one.sort.moments):
             started.add(row)
             open_[row] = Stretch(one.time, None, None, row, values, (one.place,))
-    return found + [one._replace(values=finally_known(story, one.entity)) if not leaves else one for one in open_.values()]
+    return found + [
+        one._replace(values=finally_known(story, one.entity)) if not leaves else one for one in open_.values()
+    ]
