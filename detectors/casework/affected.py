@@ -311,7 +311,7 @@ def _earliest(found: Iterable[Hit]) -> list[Hit]:
 
 
 def cases(found: Sequence[Hit], ledger: Ledger) -> list[Case]:
-    """The lines of a worklist: orders with the tickets opened about them since, tickets with the order they are about."""
+    """The lines of a worklist: orders with the tickets opened about them since, tickets with the order behind them."""
     lines: dict[str, list[Hit]] = {}
     for hit in found:
         lines.setdefault(hit.life.subject, []).append(hit)

@@ -43,7 +43,8 @@ def distribution(chances: F64, fate: float) -> F64:
         each = 1.0 / (1.0 + np.exp(-(odds + fate * node)))
         powers = np.log(1.0 - each[:, None] + each[:, None] * turns[None, :])
         total += weight * np.clip(np.real(np.fft.fft(np.exp(times @ powers))) / (count + 1), 0.0, None)
-    return total / total.sum()
+    found: F64 = total / total.sum()
+    return found
 
 
 def interval(probabilities: F64, share: float) -> tuple[int, int]:

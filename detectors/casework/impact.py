@@ -13,7 +13,7 @@ from detectors.casework.standstill import BEFORE_MS, Flow
 from detectors.casework.steps import Clock
 from detectors.casework.stories import known
 from detectors.incidents.incident import Case, Incident
-from streams.kpis.definitions import Definitions, LevelKpi, MeasureKpi
+from streams.kpis.definitions import Definitions, KpiDefinition, MeasureKpi
 from streams.kpis.grid import HOUR_MS
 from streams.kpis.units import money
 
@@ -56,12 +56,13 @@ def impact(cases: Sequence[Case], incident: Incident, ledger: Ledger, definition
 
 def _fewer_placed(incident: Incident, definitions: Definitions) -> bool:
     kpis = {kpi.name: kpi for kpi in definitions.kpis}
-    for one in incident.symptoms:
-        kpi = kpis.get(one.kpi)
-        if one.told and one.side < 0 and isinstance(kpi, MeasureKpi) and not isinstance(kpi, LevelKpi):
-            if kpi.kind in ("count", "sum") and "order.placed" in kpi.of.moments:
-                return True
-    return False
+    return any(
+        one.told and one.side < 0 and _counts_orders(kpis[one.kpi]) for one in incident.symptoms if one.kpi in kpis
+    )
+
+
+def _counts_orders(kpi: KpiDefinition) -> bool:
+    return isinstance(kpi, MeasureKpi) and kpi.kind in ("count", "sum") and "order.placed" in kpi.of.moments
 
 
 def not_placed(incident: Incident, ledger: Ledger, at: int) -> tuple[float, int]:

@@ -54,7 +54,7 @@ class Ledger:
         self.newest = NO_TIME
         """The newest event's time."""
         self.passed_over = 0
-        """Events whose time cannot be read, or of an order with too many deliveries and tickets."""
+        """Events whose time cannot be read or is ahead, or of an order with too many deliveries and tickets."""
         self.sources: dict[str, Source] = {}
         self._most = most
         self._lives: dict[str, Life] = {}
@@ -91,8 +91,19 @@ class Ledger:
         """A place as people write it: ``topic/partition/offset``."""
         return f"{self._topics[place >> 59]}/{place >> 43 & 0xFFFF}/{place & (1 << 43) - 1}"
 
-    def fold(self, topic: str, partition: int, offsets: Sequence[int], events: Sequence[BusinessEvent | None]) -> None:
-        """Take in events of a topic's partition, each with its offset; None stands for one that cannot be read."""
+    def fold(
+        self,
+        topic: str,
+        partition: int,
+        offsets: Sequence[int],
+        events: Sequence[BusinessEvent | None],
+        latest: Sequence[int] | None = None,
+    ) -> None:
+        """Take in events of a topic's partition, each with its offset; None stands for one that cannot be read.
+
+        ``latest`` (epoch ms) is up to when each may have happened, where that is known: what is dated later comes from
+        a wrong clock and is passed over.
+        """
         if topic not in self._topics:
             self._topics.append(topic)
         base = self._topics.index(topic) << 59 | partition << 43
@@ -101,6 +112,10 @@ class Ledger:
             [getattr(event.data, "promised_at", None) if event else None for event in events]
         )
         unreadable = {*bad, *bad_promises}
+        if latest is not None:
+            unreadable |= {
+                at for at, (time, most) in enumerate(zip(times.tolist(), latest, strict=True)) if time > most
+            }
         self.passed_over += len(unreadable)
         rows = zip(events, offsets, times.tolist(), promises.tolist(), strict=True)
         for at, (event, offset, time, promise) in enumerate(rows):

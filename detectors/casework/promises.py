@@ -136,9 +136,7 @@ class Promises:
 
     # -- learning -------------------------------------------------------------------------------------------------
 
-    def _told(
-        self, ledger: Ledger, life: Life, at: int
-    ) -> Iterator[tuple[list[Step], int | None, int | None]]:
+    def _told(self, ledger: Ledger, life: Life, at: int) -> Iterator[tuple[list[Step], int | None, int | None]]:
         """Of each thing promised in a life: its steps up to an instant, by when it was due, when it was settled."""
         story = [one for one in ledger.story(life) if one.time <= at]
         by_entity: dict[int, list[Step]] = {}
@@ -201,7 +199,11 @@ class Promises:
         for then in range(at - _REHEARSED_MS, at - _REHEARSED_FOR_MS + 1, _REHEARSED_EVERY_MS):
             chances, missed = [], 0
             for steps, due, settled in told:
-                if due is None or not then < due <= then + _REHEARSED_FOR_MS or (settled is not None and settled <= then):
+                if (
+                    due is None
+                    or not then < due <= then + _REHEARSED_FOR_MS
+                    or (settled is not None and settled <= then)
+                ):
                     continue
                 begun = [step for step in steps if step.start <= then]
                 if begun:
@@ -222,7 +224,12 @@ class Promises:
         apart = np.minimum(apart, 24.0 - apart)
         waits = table.gap > waited
         alike = table.day == day
-        groups = [waits, waits & alike, waits & alike & (apart <= 3 * ALIKE_HOURS), waits & alike & (apart <= ALIKE_HOURS)]
+        groups = [
+            waits,
+            waits & alike,
+            waits & alike & (apart <= 3 * ALIKE_HOURS),
+            waits & alike & (apart <= ALIKE_HOURS),
+        ]
         for place, code in enumerate(self._slice(step)):
             if code:
                 groups.append(groups[-1] & (table.slices[place] == code))
@@ -247,6 +254,10 @@ class Promises:
         """Of each to miss its promise, 0 to 1; shape (n,)."""
         return np.array([self._chance(one.step, one.due, at) for one in open_])
 
+    def forecast_of(self, ledger: Ledger, at: int, horizon: int) -> Forecast:
+        """Of what is open in a ledger at an instant: see :meth:`forecast`."""
+        return self.forecast(self.open(ledger, at), at, horizon)
+
     def forecast(self, open_: Sequence[Open], at: int, horizon: int) -> Forecast:
         """Of those that are :meth:`open` at an instant, how many will miss a promise that falls within ``horizon``
         ms."""
@@ -254,7 +265,9 @@ class Promises:
         chances = self.chances(soon, at)
         low, high = interval(distribution(chances, self.fate), SHARE)
         expected = float(chances.sum())
-        order = sorted(range(len(soon)), key=lambda number: (-chances[number], soon[number].due, soon[number].life.subject))
+        order = sorted(
+            range(len(soon)), key=lambda number: (-chances[number], soon[number].due, soon[number].life.subject)
+        )
         return Forecast(
             kpi=self.target.kpi,
             at=at,
@@ -265,7 +278,9 @@ class Promises:
             high=high,
             overdue=sum(one.due <= at for one in open_),
             text=self._sentence(soon, chances, expected, low, high, at + horizon, at),
-            endangered=tuple(self._endangered(soon[number], float(chances[number])) for number in order[:MOST_ENDANGERED]),
+            endangered=tuple(
+                self._endangered(soon[number], float(chances[number])) for number in order[:MOST_ENDANGERED]
+            ),
         )
 
     def _endangered(self, one: Open, chance: float) -> Endangered:

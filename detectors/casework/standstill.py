@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from math import log
 from typing import NamedTuple
 
@@ -87,12 +88,12 @@ def standstill(times: Sequence[int], flow: Flow, since: int, until: int, at: int
     borders = [first, *inside, last]
     silences = [
         Standstill(start, end, flow.expected(start, end), 0)
-        for start, end in zip(borders, borders[1:], strict=False)
+        for start, end in pairwise(borders)
         if end - start >= HOUR_MS and end > since - HOUR_MS and start < until
     ]
     longest = max(silences, key=lambda one: one.expected, default=None)
     slowed, ratio = _slowed(inside, flow, first, last, since, until)
-    if longest is not None and longest.expected >= max(IMPROBABLE, _COMPLETE * ratio):
+    if longest is not None and longest.expected >= IMPROBABLE and _is_complete(longest, slowed, ratio):
         if longest.end == last:
             # It has not ended, or somewhere beyond: the next event says so.
             after = next((time for time in times if time >= last), at)
@@ -102,6 +103,14 @@ def standstill(times: Sequence[int], flow: Flow, since: int, until: int, at: int
             longest = longest._replace(start=before)
         return longest
     return slowed
+
+
+def _is_complete(silence: Standstill, slowed: Standstill | None, ratio: float) -> bool:
+    """Whether it is a silence with a slow beginning and end, rather than the longest pause of what only slowed down."""
+    if slowed is None or silence.expected >= _COMPLETE * ratio:
+        return True
+    moving = slowed.seen / max(1e-9, slowed.expected - silence.expected)
+    return silence.expected * moving >= 2.0 * IMPROBABLE
 
 
 def _slowed(

@@ -132,7 +132,8 @@ class _Table(NamedTuple):
 class Usual:
     """How long steps usually take, learned of past ones.
 
-    ``names`` of dimensions say which slices matter: the first counts most. Gaps are ms, infinite where nothing had come.
+    ``names`` of dimensions say which slices matter: the first counts most. Gaps are ms, infinite where nothing
+    had come.
     """
 
     def __init__(

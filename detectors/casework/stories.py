@@ -107,13 +107,12 @@ def counted(term: Term, story: Sequence[Happened]) -> list[Hit]:
 
 
 def _counts(term: Term, time: int, promise: int | None, since: int | None) -> bool:
-    if term.promise is not None:
-        if (
-            promise is None
-            or (term.promise == "kept" and time > promise)
-            or (term.promise == "broken" and time <= promise)
-        ):
-            return False
+    if term.promise is not None and promise is None:
+        return False
+    if promise is not None and (
+        (term.promise == "kept" and time > promise) or (term.promise == "broken" and time <= promise)
+    ):
+        return False
     return term.since is None or (since is not None and (term.within is None or time - since <= term.within))
 
 
