@@ -18,7 +18,7 @@ from detectors.incidents.faults import Faults
 from detectors.incidents.feedback import Feedback
 from detectors.incidents.grouping import Incidents
 from detectors.incidents.incident import Assessment, Incident
-from detectors.notification.holds import Held, Window
+from detectors.notification.holds import Window
 from detectors.notification.message import Message
 from detectors.notification.notices import Notices
 from detectors.response.inputs import Inputs
@@ -63,7 +63,8 @@ class Response:
         self._business = Incidents(definitions)
         self._faults = Faults(definitions)
         self.notices = notices
-        self._maintenance: tuple[Window, ...] = ()
+        self.maintenance: tuple[Window, ...] = ()
+        """What is announced now."""
 
     @property
     def incidents(self) -> list[Incident]:
@@ -121,22 +122,18 @@ class Response:
         if inputs.resumed:
             self.notices.resume()
         if inputs.maintenance is not None:
-            self._maintenance = inputs.maintenance
+            self.maintenance = inputs.maintenance
         self.notices.news(changed, inputs.at)
         for sent in inputs.delivered:
             if sent.error:
                 self.notices.failed(sent.message, sent.channel, inputs.at, sent.error, sent.final, sent.perhaps)
             else:
                 self.notices.told(sent.message, sent.channel, inputs.at)
-        return self.notices.due(inputs.at, self._maintenance)
+        return self.notices.due(inputs.at, self.maintenance)
 
     def restless(self) -> bool:
         """Whether there is anything that may be to be said as time passes."""
         return any(one.live for one in self.incidents) or self.notices.busy
-
-    def held(self, now: int) -> list[Held]:
-        """What is not said now (epoch ms), why, and until when."""
-        return self.notices.held(now, self._maintenance)
 
     def _of(self, name: str) -> Incident | None:
         return next((one for one in self.incidents if one.id == name), None)
@@ -160,7 +157,7 @@ class Response:
             "business": self._business.state(),
             "faults": self._faults.state(),
             "notices": self.notices.state(),
-            "maintenance": to_builtins(self._maintenance),
+            "maintenance": to_builtins(self.maintenance),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -168,7 +165,7 @@ class Response:
         self._business.load(state["business"])
         self._faults.load(state["faults"])
         self.notices.load(state["notices"])
-        self._maintenance = convert(state["maintenance"], tuple[Window, ...])
+        self.maintenance = convert(state["maintenance"], tuple[Window, ...])
 
 
 def _become(one: Incident, said: Feedback) -> Incident:

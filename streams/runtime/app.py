@@ -10,22 +10,22 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Sequence
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import faust
 import structlog
 from faust.app.base import BootStrategy
-from faust.types import TP
 from mode import get_logger
 from prometheus_client import CollectorRegistry
 
-from detectors.notification.notices import Notices, Settings
-from detectors.notification.quiet import QuietHours
-from detectors.notification.text import Text
+from detectors.calendar.business import BusinessCalendar
+from detectors.incidents.feeds import FeedTrouble
+from detectors.incidents.incident import Assessment
+from detectors.notification.holds import Window
 from detectors.response.response import Response
 from detectors.watch.book import WatchedBook
 from detectors.watch.verdicts import Verdicts
@@ -36,19 +36,25 @@ from streams.kpis.kernel import Kernel
 from streams.kpis.plan import Plan
 from streams.kpis.warm import warm
 from streams.runtime.agents import Aggregate, Detect, Respond
+from streams.runtime.agents.assignment import Reader
 from streams.runtime.agents.incidents import Answered, revive_response
 from streams.runtime.agents.revival import Revived, revive_book, revive_kernel
 from streams.runtime.calendar import business_calendar, calendar_feed
+from streams.runtime.casework import CaseFeed
 from streams.runtime.feedback import feedback_feed
 from streams.runtime.follower import Follower
+from streams.runtime.investigator import Investigator
 from streams.runtime.memory import give_back
+from streams.runtime.messenger import Messenger
 from streams.runtime.metrics import Metrics, MetricsServer, serve
+from streams.runtime.notify.channel import Channel
+from streams.runtime.notify.channels import channels_of, notices_of
 from streams.runtime.outbox import Record
 from streams.runtime.security import client_security
 from streams.runtime.state.chain import Chain
 from streams.runtime.state.log import StateLog
 from streams.runtime.topics import TopicNames, create_topics
-from streams.runtime.transport import Consumer, Position, chunk_topic
+from streams.runtime.transport import Consumer, chunk_topic
 
 log = structlog.get_logger(__name__)
 
@@ -60,50 +66,12 @@ GIVE_BACK_EVERY = 5.0
 """Seconds after which memory that is free is returned to the system, which takes about 10 ms in a thread."""
 LAST_FLUSH_WITHIN = 4.0
 """Seconds to publish what is left when partitions are revoked; within the group's rebalance timeout."""
+MOST_BEHIND = 5_000
+"""Events not read yet beyond which nobody looks through those that were: KPIs come first."""
 SERIES_STATE_VERSION = 4
 """Of the form and meaning of what a series book keeps; another one makes every kept state unreadable."""
 INCIDENT_STATE_VERSION = 1
 """The same of incidents."""
-
-
-class Agent(Protocol):
-    """What is used of an agent here."""
-
-    topics: tuple[str, ...]
-
-    def assigned(self, numbers: set[int]) -> None: ...
-    def wanted(self, tp: TP) -> int: ...
-    def placed(self, tp: TP, position: Position) -> None: ...
-
-
-class Reader:
-    """Reads the chunked topics on behalf of all ``agents``, by name."""
-
-    def __init__(self, agents: Mapping[str, Agent]) -> None:
-        self._agents = agents
-        self._by_topic = {topic: agent for agent in agents.values() for topic in agent.topics}
-        self.topics = frozenset(self._by_topic)
-        self.ends = False
-        """Whether nothing more is taken on: the worker is stopping."""
-
-    def assigned(self, tps: set[TP]) -> None:
-        if self.ends:
-            return
-        by_topic = {topic: {tp.partition for tp in tps if tp.topic == topic} for topic in self.topics}
-        # The assignor keeps them together; a partition that misses a topic could not tell how far time is.
-        owned = {
-            name: set.intersection(*(by_topic[topic] for topic in agent.topics)) for name, agent in self._agents.items()
-        }
-        for name, agent in self._agents.items():
-            agent.assigned(owned[name])
-        log.info("partitions assigned", **{name: sorted(numbers) for name, numbers in owned.items()})
-
-    def wanted(self, tp: TP) -> int:
-        return self._by_topic[tp.topic].wanted(tp)
-
-    def placed(self, positions: Mapping[TP, Position]) -> None:
-        for tp, position in positions.items():
-            self._by_topic[tp.topic].placed(tp, position)
 
 
 class _BootStrategy(BootStrategy):
@@ -126,6 +94,9 @@ class DaybookApp(faust.App):
     """Small topics that every worker knows all of."""
     state_logs: tuple[StateLog, ...]
     metrics_server: MetricsServer | None = None
+    channels: list[Channel]
+    investigator: Investigator | None = None
+    messenger: Messenger | None = None
 
     async def on_start(self) -> None:
         """Create the topics and serve the metrics, before anything is read."""
@@ -139,7 +110,23 @@ class DaybookApp(faust.App):
             log.info("topics created", topics=created)
         for feed in self.feeds:
             await asyncio.to_thread(feed.start)
+        self._show_incidents()
         await super().on_start()
+
+    def _show_incidents(self) -> None:
+        """Have the events behind incidents looked through, beside the live path, and messages sent."""
+        loop, agent = asyncio.get_running_loop(), self.incidents
+
+        def assessed(incident: str, found: Assessment) -> None:
+            loop.call_soon_threadsafe(agent.assessed, incident, found)
+
+        def heard(troubles: Sequence[FeedTrouble], at: int) -> None:
+            loop.call_soon_threadsafe(agent.heard, troubles, at)
+
+        feed = CaseFeed(self.daybook, lambda: self.aggregate.lag <= MOST_BEHIND)
+        self.investigator = Investigator(feed, assessed, heard)
+        self.messenger = Messenger(self.channels, agent.delivered, self.metrics.notify)
+        agent.outside = [self.investigator, self.messenger]
 
     async def on_stop(self) -> None:
         self.reader.ends = True
@@ -147,6 +134,9 @@ class DaybookApp(faust.App):
         await super().on_stop()
         for agent in (self.aggregate, self.detect, self.incidents):
             await agent.close()
+        if self.messenger is not None and self.investigator is not None:
+            await self.messenger.close()
+            await asyncio.to_thread(self.investigator.close)
         for feed in self.feeds:
             await asyncio.to_thread(feed.close)
         for state_log in self.state_logs:
@@ -227,7 +217,7 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
         return Watch(definitions, config.alerts.per_week, calendar, verdicts)
 
     def response(_: int, chain: Chain) -> Answered:
-        return revive_response(Response(definitions, notices(config)), chain, _first_number())
+        return revive_response(Response(definitions, notices_of(config)), chain, _first_number())
 
     names = TopicNames(config.namespace)
     app.state_logs = (
@@ -237,16 +227,27 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
     )
     app.aggregate = Aggregate(config, kernel, app.state_logs[0], consumer, send, app.metrics)
     app.detect = Detect(config, book, app.state_logs[1], consumer, send, app.metrics)
-    app.incidents = Respond(config.namespace, response, app.state_logs[2], consumer, send, app.metrics)
+    app.incidents = Respond(
+        config.namespace,
+        response,
+        app.state_logs[2],
+        consumer,
+        send,
+        app.metrics,
+        maintenance=lambda: _announced(calendar),
+    )
+    app.channels = channels_of(config)
     app.reader = Reader({"aggregate": app.aggregate, "detect": app.detect, "incidents": app.incidents})
     _register(app)
     return app
 
 
-def notices(config: Config) -> Notices:
-    """What is told of incidents, and to whom, as it is configured."""
-    zone = config.business.timezone
-    return Notices(Settings(), Text(config.business.currency, zone), QuietHours(None, zone))
+def _announced(calendar: BusinessCalendar) -> tuple[Window, ...]:
+    """The maintenance that the calendar knows of."""
+    return tuple(
+        Window(one.start, one.end, {name: tuple(sorted(values)) for name, values in one.scope.items()})
+        for one in calendar.occasions("maintenance")
+    )
 
 
 def _first_number() -> int:

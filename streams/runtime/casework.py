@@ -12,15 +12,18 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 from msgspec.structs import replace
 
+from detectors.casework.affected import cases, look_through
 from detectors.casework.assess import assess
 from detectors.casework.ledger import Ledger
 from detectors.casework.promises import Forecast, Promises, Target, targets
-from detectors.incidents.incident import Assessment, Incident
+from detectors.incidents.feeds import FeedTrouble
+from detectors.incidents.incident import Assessment, Case, Incident
 from streams.errors import BrokerError
 from streams.events.codec import ChunkDecoder
 from streams.events.rejections import Family
 from streams.events.times import parse_times
 from streams.kpis.grid import DAY_MS, HOUR_MS
+from streams.runtime.hearing import Hearing
 from streams.runtime.offsets import offset_ranges
 from streams.runtime.reader import consumer
 from streams.runtime.topics import TopicNames
@@ -46,8 +49,10 @@ _FAMILIES: tuple[Family, ...] = ("orders", "deliveries", "support")
 class _Intake:
     """Records to events to lives. ``unreadable`` counts what is passed over: it is a dead letter elsewhere."""
 
-    def __init__(self, config: Config, ledger: Ledger, until: int | None = None) -> None:
-        self.ledger = ledger
+    def __init__(
+        self, config: Config, ledger: Ledger, until: int | None = None, hearing: Hearing | None = None
+    ) -> None:
+        self.ledger, self._hearing = ledger, hearing
         self._until = until
         self.unreadable = 0
         self._future_ms = config.time.future_limit
@@ -66,6 +71,8 @@ class _Intake:
             events = [
                 event if time <= self._until else None for event, time in zip(events, times.tolist(), strict=True)
             ]
+        if self._hearing is not None:
+            self._hearing.take(partition.topic, records, decoded)
         offsets = [record.offset for record in records]
         latest = [record.timestamp + self._future_ms for record in records]
         before = self.ledger.passed_over
@@ -113,6 +120,14 @@ def read_cases(
     return ledger
 
 
+def worklist(config: Config, incident: Incident, progress: Callable[[int, int], None] | None = None) -> list[Case]:
+    """All orders and tickets behind an incident, by the events that are kept: of one that is over, up to three days
+    after. Raises :class:`BrokerError`."""
+    ledger = read_cases(config, incident.since - DAYS * DAY_MS, progress=progress)
+    at = ledger.newest if incident.live else min(ledger.newest, incident.until + 3 * DAY_MS)
+    return cases(look_through(incident, ledger, config.definitions(), at).hits, ledger)
+
+
 def _partitions(config: Config, reader: Any) -> list[TopicPartition]:
     found = []
     for topic in TopicNames(config.namespace).events:
@@ -142,7 +157,8 @@ class CaseFeed:
         self._config, self._may_run, self._days = config, may_run, days
         self._definitions = config.definitions()
         self._ledger = Ledger(self._definitions)
-        self._intake = _Intake(config, self._ledger)
+        self._hearing = Hearing(config)
+        self._intake = _Intake(config, self._ledger, hearing=self._hearing)
         self._targets = targets(self._definitions)
         self._learned: dict[Target, Promises] = {}
         self._lock = threading.Lock()
@@ -172,6 +188,17 @@ class CaseFeed:
     def unreadable(self) -> int:
         """How many records have been passed over."""
         return self._intake.unreadable
+
+    @property
+    def newest(self) -> int:
+        """How far event time has come in what was read, epoch ms; less than 0 where nothing was."""
+        return self._hearing.feeds.now
+
+    def troubles(self) -> tuple[list[FeedTrouble], int]:
+        """What is wrong with the sources, as of an instant of event time, epoch ms. Nothing while it is behind: what
+        is still to be read may be theirs."""
+        with self._lock:
+            return ([] if self._behind else self._hearing.feeds.troubles()), self._hearing.feeds.now
 
     def assess(self, incident: Incident, at: int | None = None) -> Assessment:
         """What the events read so far say of an incident, up to an event time (epoch ms; the newest unless given)."""

@@ -201,7 +201,7 @@ def test_what_is_opened_is_to_be_sent_and_what_became_of_it_is_taken_in() -> Non
     opened = values(strange("orders_placed", 10))
     assert over.step(opened).messages == []  # it waits for what events say
     assert over.restless()
-    assert [one.why for one in over.held(opened.at)] == ["waits for its impact"]
+    assert [one.why for one in over.notices.held(opened.at)] == ["waits for its impact"]
     (message,) = over.step(Inputs(at=opened.at + MINUTE)).messages
     assert (message.channel, message.news, message.incidents) == ("mail", "opened", (only(over).id,))
     assert over.step(Inputs(at=opened.at + 2 * MINUTE)).messages == []  # it is on its way
@@ -225,7 +225,7 @@ def test_maintenance_that_is_announced_holds_messages_back_until_it_is_withdrawn
     opened = values(strange("orders_placed", 10))
     over.step(replace(opened, maintenance=(window,)))
     assert over.step(Inputs(at=at(12))).messages == []
-    assert [(one.why, one.until) for one in over.held(at(12))] == [("maintenance", at(20))]
+    assert [(one.why, one.until) for one in over.notices.held(at(12), over.maintenance)] == [("maintenance", at(20))]
     assert len(over.step(Inputs(at=at(12.1), maintenance=())).messages) == 1
 
 
