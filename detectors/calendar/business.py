@@ -82,10 +82,11 @@ class BusinessCalendar:
         self._occasions = {key: each for key, each in self._occasions.items() if key != occasion_id}
         self._asked = None
 
-    @property
-    def occasions(self) -> tuple[Occasion, ...]:
-        """All that were put."""
-        return tuple(self._occasions.values())
+    def occasions(self, kind: Kind) -> list[Occasion]:
+        """All that are known of a kind, whenever they are, by their beginning."""
+        return sorted(
+            (one for one in self._occasions.values() if one.kind == kind), key=lambda one: (one.start, one.id)
+        )
 
     def holiday(self, day: date) -> str | None:
         """The name of the public holiday on a day."""

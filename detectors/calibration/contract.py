@@ -67,6 +67,14 @@ class Contract:
         self.opened += 1
         self._move(GAIN)
 
+    def ease(self) -> None:
+        """An alert was right, or there ought to have been one: what one costs is given back."""
+        self._move(-GAIN)
+
+    def harden(self) -> None:
+        """An alert was false: it costs once more."""
+        self._move(GAIN)
+
     def _move(self, by: float) -> None:
         self._offset = min(max(self._offset + by, -BELOW), ABOVE)
 

@@ -27,6 +27,7 @@ What = Literal[
     "reopened",
     "retracted",
     "merged",
+    "confirmed",
 ]
 
 Cause = Literal["", "intake", "payment", "dispatch", "delivery", "support", "feed"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from detectors.incidents.incident import Change, Incident, State, What, severity_of
+from detectors.incidents.incident import Assessment, Change, Incident, State, What, severity_of
 from streams.errors import ContractError
 
 
@@ -51,6 +51,13 @@ def retract(incident: Incident, at: int, by: str = "", note: str = "") -> Incide
     return _changed(incident, at, "retracted", "retracted", by, note, snoozed_until=0)
 
 
+def confirm(incident: Incident, at: int, by: str, note: str = "") -> Incident:
+    """Somebody says that there is, or was, one."""
+    if incident.state in ("retracted", "merged"):
+        raise ContractError(f"incident {incident.id} is {incident.state}, it cannot be confirmed")
+    return _changed(incident, at, incident.state, "confirmed", by, note)
+
+
 def merge(incident: Incident, into: Incident, at: int) -> tuple[Incident, Incident]:
     """Both are one: the one that ends, and the one that goes on with what is known of both."""
     _must_be_live(incident, "merged")
@@ -71,6 +78,11 @@ def merge(incident: Incident, into: Incident, at: int) -> tuple[Incident, Incide
         owner=into.owner or incident.owner,
     )
     return gone, _changed(kept, at, into.state, "merged", note=f"with {incident.id}")
+
+
+def assess(incident: Incident, assessment: Assessment) -> Incident:
+    """Its events have been looked through, once more perhaps."""
+    return replace(incident, assessment=assessment, revision=incident.revision + 1)
 
 
 def noted(incident: Incident, at: int, what: What, note: str = "") -> Incident:

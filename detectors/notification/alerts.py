@@ -132,9 +132,11 @@ class Alerts:
         return to_builtins(self._kept)
 
     def load(self, state: Any) -> None:
-        """Become what :meth:`state` told of. Of what was on its way nobody knows whether it arrived: it is posted
-        again."""
+        """Become what :meth:`state` told of."""
         self._kept = convert(state, dict[str, _Kept])
+
+    def resume(self) -> None:
+        """Nobody knows any more whether what was on its way has arrived: all is posted again."""
         for one in self._kept.values():
             one.offered, one.next = "", 0
 

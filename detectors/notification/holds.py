@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from detectors.calendar.occasions import Occasion
 from detectors.incidents.incident import Incident, Severity
 from detectors.notification.ledger import Item, Ledger
 from detectors.notification.quiet import QuietHours
@@ -40,15 +39,6 @@ class Window(Struct, frozen=True):
         if any(incident.scope.get(name) not in values for name, values in self.scope.items()):
             return False
         return self.start <= now < self.end or (self.start <= incident.since and incident.until <= self.end <= now)
-
-
-def windows_of(occasions: Iterable[Occasion]) -> list[Window]:
-    """The maintenance among what the calendar has."""
-    return [
-        Window(one.start, one.end, {name: tuple(sorted(values)) for name, values in one.scope.items()})
-        for one in occasions
-        if one.kind == "maintenance"
-    ]
 
 
 class Holds:

@@ -41,7 +41,7 @@ class Notices:
     """What is to be sent, and what became of it. ``now`` is the wall clock (epoch ms) and need not go forward.
 
     :meth:`due` gives each message once; it counts as being on its way until :meth:`told` or :meth:`failed` says what
-    became of it. What :meth:`load` finds on its way is given again, under the same id, for nobody knows if it arrived.
+    became of it, or :meth:`resume` that nobody will.
     """
 
     def __init__(self, settings: Settings, text: Text, quiet: QuietHours) -> None:
@@ -269,6 +269,27 @@ class Notices:
             impact=words.impact,
         )
 
+    def resume(self) -> None:
+        """Whoever sends is another now, and does not know what has become of what was on its way: it is given again,
+        under the same id."""
+        for one in self._tries.values():
+            if one.offered:
+                one.offered, one.perhaps, one.next = False, True, 0
+        self._alerts.resume()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there may be something to say later on, without anything new."""
+        return (
+            bool(self._tries)
+            or self._alerts.pending() > 0
+            or any(
+                ledger.item(channel) is not None
+                for ledger in self._ledgers.values()
+                for channel in self._settings.channels
+            )
+        )
+
     def state(self) -> dict[str, Any]:
         """Everything, as plain values: what :meth:`load` makes the same of."""
         return {
@@ -285,9 +306,6 @@ class Notices:
         self._ledgers = {one.incident.id: one for one in convert(state["ledgers"], list[Ledger])}
         tries = [one for one in convert(state["tries"], list[Attempt]) if one.channel in self._settings.channels]
         self._tries = {(one.channel, one.id): one for one in tries}
-        for one in tries:
-            if one.offered:
-                one.offered, one.perhaps, one.next = False, True, 0
         for name, (tokens, at) in state["buckets"].items():
             if name in self._buckets:
                 self._buckets[name].tokens = min(tokens, float(self._settings.per_hour))

@@ -124,6 +124,9 @@ class Text:
     def _lasting(self, incident: Incident, news: News) -> list[str]:
         lines = [_AT_FAULT] if incident.kind == "pipeline" else []
         lines += [self._against(one) for one in _told(incident.symptoms)]
+        if not incident.symptoms:  # it was not found by a KPI
+            began = _last(incident, "reopened") or _last(incident, "opened")
+            lines += [_sentence(began.note)] if began is not None and began.note else []
         since = f"Since {self.time(incident.since)}"
         if news == "reopened":
             again = _last(incident, "reopened")

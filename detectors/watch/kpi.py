@@ -17,6 +17,7 @@ from detectors.models.expectation import Profile
 from detectors.models.model import Reading
 from detectors.watch.scan import Wander
 from detectors.watch.series import Look, SeriesWatch
+from detectors.watch.verdicts import Verdicts
 from detectors.watch.words import Words
 from streams.kpis.definitions import KpiDefinition
 from streams.kpis.grid import HOUR_MS
@@ -81,8 +82,17 @@ class KpiWatch:
     Its state holds all that was learned; the same values in the same order give the same judgements.
     """
 
-    def __init__(self, kpi: KpiDefinition, timezone: str, per_week: float, around: Around, words: Words) -> None:
+    def __init__(
+        self,
+        kpi: KpiDefinition,
+        timezone: str,
+        per_week: float,
+        around: Around,
+        words: Words,
+        verdicts: Verdicts | None = None,
+    ) -> None:
         self._kpi, self._timezone, self._around, self._words = kpi, timezone, around, words
+        self._verdicts, self._heard = verdicts or Verdicts(), -1
         self._series: dict[str, SeriesWatch] = {}
         self._groups: dict[tuple[str, ...], _Group] = {}
         self._whole = Calibration(trust=_TRUST)
@@ -107,6 +117,7 @@ class KpiWatch:
         if self._began < 0:
             self._began = values[0].start
         before, self._last = self._last, values[0].start
+        self._hear()
         if self._lifted and before - self._began < WEEK_MS <= self._last - self._began:
             self._forget_the_first_week()
         members: dict[tuple[str, ...], list[int]] = {}
@@ -136,6 +147,15 @@ class KpiWatch:
             for series in self._series.values():
                 series.begin_anew()
         return [self._judged(one, alert and number == worst, surprise) for number, one in enumerate(seen)]
+
+    def _hear(self) -> None:
+        """Take in what people made of alerts since the last grain."""
+        for number, what in self._verdicts.after(self._kpi.name, self._heard):
+            self._heard = number
+            if what == "false_alarm":
+                self.contract.harden()
+            else:
+                self.contract.ease()
 
     def _forget_the_first_week(self) -> None:
         """Of counts and sums everything is strange until a week has been seen: ranks among that would make the worst
@@ -232,6 +252,7 @@ class KpiWatch:
             "onset": self._onset.state(),
             "lifts": self._lifts.state(),
             "last": self._last,
+            "heard": self._heard,
             "began": self._began,
             "of": [self._kpi.kind, self._kpi.grain.ms],
         }
@@ -251,7 +272,7 @@ class KpiWatch:
         self.contract.load(state["contract"])
         self._onset.load(state["onset"])
         self._lifts.load(state["lifts"])
-        self._last, self._began = state["last"], state["began"]
+        self._last, self._began, self._heard = state["last"], state["began"], state["heard"]
 
 
 def _doubt(age: int) -> float:

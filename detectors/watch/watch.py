@@ -8,6 +8,7 @@ from typing import Any
 
 from detectors.calendar.business import BusinessCalendar
 from detectors.watch.kpi import KpiWatch
+from detectors.watch.verdicts import Verdicts
 from detectors.watch.words import Words
 from streams.kpis.definitions import Definitions
 from streams.kpis.values import KpiValue
@@ -17,15 +18,23 @@ class Watch:
     """Judges final KPI values, each KPI by itself: what becomes of one does not depend on which others are in the same
     place.
 
-    ``per_week`` is how often a week the team agreed to be told of something, shared equally by all KPIs.
+    ``per_week`` is how often a week the team agreed to be told of something, shared equally by all KPIs; ``verdicts``
+    are what people made of it.
     """
 
-    def __init__(self, definitions: Definitions, per_week: float, calendar: BusinessCalendar | None = None) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        per_week: float,
+        calendar: BusinessCalendar | None = None,
+        verdicts: Verdicts | None = None,
+    ) -> None:
         self.calendar = calendar or BusinessCalendar(definitions.timezone)
         words = Words(definitions.currency)
         share = per_week / max(1, len(definitions.kpis))
         self._kpis = {
-            kpi.name: KpiWatch(kpi, definitions.timezone, share, self.calendar.at, words) for kpi in definitions.kpis
+            kpi.name: KpiWatch(kpi, definitions.timezone, share, self.calendar.at, words, verdicts)
+            for kpi in definitions.kpis
         }
 
     @property

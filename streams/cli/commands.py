@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from streams import __version__
-from streams.cli import broker, check, dlq, evaluate, imports, run, simulate, status, table, topics, worker
+from streams.cli import broker, check, dlq, evaluate, imports, incidents, run, simulate, status, table, topics, worker
 from streams.cli.settings import Settings
 from streams.errors import DaybookError
 
@@ -66,6 +66,7 @@ for command in (
     run.run,
     table.top,
     status.status,
+    incidents.incidents,
     imports.import_,
     simulate.simulate,
     evaluate.evaluate,

@@ -30,9 +30,65 @@ DEAD_LETTER_HEADERS = {
 }
 """The headers of a dead letter, each as UTF-8 text, and what they say. All but the last are always there."""
 
-# The layer above publishes this; it is described here but not imported.
+# Layers above publish and read these; they are described here but not imported.
 _KPI_VALUE = "streams.kpis.values:KpiValue"
+_INCIDENT = "detectors.incidents.incident:Incident"
+_FEEDBACK = "detectors.incidents.feedback:Feedback"
 _BINDING = "0.5.0"
+
+_AN_INCIDENT: dict[str, Any] = {
+    "id": "deliveries_completed-20260303T1100",
+    "kind": "business",
+    "state": "acknowledged",
+    "severity": "critical",
+    "title": "Deliveries completed fewer than usual: carrier postbird, region north",
+    "since": 1_772_532_000_000,
+    "until": 1_772_542_800_000,
+    "cause_until": 1_772_542_800_000,
+    "symptoms": [
+        {
+            "kpi": "deliveries_completed",
+            "stat": "value",
+            "slice": {"region": "north"},
+            "since": 1_772_532_000_000,
+            "until": 1_772_542_800_000,
+            "value": 0.0,
+            "expected": [6.0, 14.0, 24.0],
+            "surprise": 6.4,
+            "side": -1,
+            "unit": "deliveries",
+            "told": True,
+            "why": "0 instead of 14 (6 to 24 is usual); 1 in 2,500,000",
+        }
+    ],
+    "scope": {"carrier": "postbird", "region": "north"},
+    "shares": {
+        "deliveries_completed": [
+            {
+                "slice": {"region": "north"},
+                "share": 0.96,
+                "size": 0.24,
+                "off": -13.5,
+                "cases": 13.5,
+                "explains": 1.3,
+            }
+        ]
+    },
+    "history": [
+        {"at": 1_772_535_600_000, "what": "opened", "note": "0 instead of 14"},
+        {"at": 1_772_536_100_000, "what": "acknowledged", "by": "Ada"},
+    ],
+    "owner": "Ada",
+    "revision": 2,
+    "cause": "delivery",
+}
+_SOME_FEEDBACK: dict[str, Any] = {
+    "id": "0190f9c4-2f2b-7e55-b9d2-6a4a1d1f7c11",
+    "at": 1_772_536_100_000,
+    "by": "Ada",
+    "what": "acknowledged",
+    "incident": "deliveries_completed-20260303T1100",
+}
 
 Schemas = Callable[[Iterable[type[msgspec.Struct]], str], dict[str, Any]]
 
@@ -65,7 +121,7 @@ _TOPICS: dict[str, tuple[str, str, tuple[type[Event], ...]]] = {
 
 def asyncapi(schemas: Schemas) -> dict[str, Any]:
     """The document as plain values; ``schemas`` gives JSON Schemas of types under a reference template."""
-    kpi_value = resolve_name(_KPI_VALUE)
+    kpi_value, incident, feedback = map(resolve_name, (_KPI_VALUE, _INCIDENT, _FEEDBACK))
     types = tuple(dict.fromkeys(cls for _, _, group in _TOPICS.values() for cls in group))
     channels = {name: _channel(name, text, group) for name, (_, text, group) in _TOPICS.items()}
     channels["kpis"] = {
@@ -76,6 +132,21 @@ def asyncapi(schemas: Schemas) -> dict[str, Any]:
         "parameters": _namespace(),
         "messages": {"KpiValue": {"$ref": "#/components/messages/KpiValue"}},
     }
+    channels["incidents"] = {
+        "address": "{namespace}.incidents.v1",
+        "title": "incidents",
+        "description": "What is wrong: every change of an incident is a record. Key: its id. Compacted; of an id the "
+        "highest revision counts.",
+        "parameters": _namespace(),
+        "messages": {"Incident": {"$ref": "#/components/messages/Incident"}},
+    }
+    channels["feedback"] = {
+        "address": "{namespace}.feedback.v1",
+        "title": "feedback",
+        "description": "What people say: of an incident, or of one that nobody was told of. Key: the incident's id.",
+        "parameters": _namespace(),
+        "messages": {"Feedback": {"$ref": "#/components/messages/Feedback"}},
+    }
     channels["deadLetters"] = {
         "address": "{topic}.dlq",
         "title": "dead letters",
@@ -83,7 +154,7 @@ def asyncapi(schemas: Schemas) -> dict[str, Any]:
         "parameters": {
             "topic": {
                 "description": "The topic the records came from.",
-                "examples": [f"daybook.{name}.v1" for name in (*_TOPICS, "kpis")],
+                "examples": [f"daybook.{name}.v1" for name in (*_TOPICS, "kpis", "feedback")],
             }
         },
         "messages": {"DeadLetter": {"$ref": "#/components/messages/DeadLetter"}},
@@ -93,6 +164,8 @@ def asyncapi(schemas: Schemas) -> dict[str, Any]:
         for name, (what, _, group) in _TOPICS.items()
     }
     operations["sendKpis"] = _operation("send", "kpis", "Daybook publishes KPI values.", (kpi_value,))
+    operations["sendIncidents"] = _operation("send", "incidents", "Daybook publishes incidents.", (incident,))
+    operations["receiveFeedback"] = _operation("receive", "feedback", "Daybook reads feedback.", (feedback,))
     operations["sendDeadLetters"] = {
         "action": "send",
         "summary": "Daybook sets aside what it could not process.",
@@ -101,6 +174,10 @@ def asyncapi(schemas: Schemas) -> dict[str, Any]:
     }
     messages = {cls.__name__: _event_message(cls) for cls in types}
     messages["KpiValue"] = _kpi_message(kpi_value)
+    messages["Incident"] = _plain_message(incident, "incident", "The incident's id.", _AN_INCIDENT)
+    messages["Feedback"] = _plain_message(
+        feedback, "feedback", "The incident's id; where there is none its own.", _SOME_FEEDBACK
+    )
     messages["DeadLetter"] = _dead_letter()
     return {
         "asyncapi": "3.0.0",
@@ -128,7 +205,7 @@ def asyncapi(schemas: Schemas) -> dict[str, Any]:
         "channels": channels,
         "operations": operations,
         "components": {
-            "schemas": schemas((*types, kpi_value), "#/components/schemas/{name}"),
+            "schemas": schemas((*types, kpi_value, incident, feedback), "#/components/schemas/{name}"),
             "messages": messages,
         },
     }
@@ -204,6 +281,18 @@ def _kpi_message(kpi_value: Any) -> dict[str, Any]:
         "payload": {"$ref": "#/components/schemas/KpiValue"},
         "bindings": {"kafka": {"key": _key(f"The series, as `{value.series}`."), "bindingVersion": _BINDING}},
         "examples": [{"name": "on-time-ratio", "payload": msgspec.to_builtins(value)}],
+    }
+
+
+def _plain_message(cls: type[msgspec.Struct], name: str, key: str, example_: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": name,
+        "summary": (cls.__doc__ or "").partition("\n\n")[0],
+        "contentType": "application/json",
+        "payload": {"$ref": f"#/components/schemas/{cls.__name__}"},
+        "bindings": {"kafka": {"key": _key(key), "bindingVersion": _BINDING}},
+        "examples": [{"name": name, "payload": msgspec.to_builtins(msgspec.convert(example_, cls))}],
     }
 
 

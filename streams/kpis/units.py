@@ -40,6 +40,12 @@ def money(minor: float, currency: str) -> str:
     return f"{symbol} {major:,.{exponent}f}"
 
 
+def major(minor: int, currency: str) -> str:
+    """An amount in minor units as a plain number in major ones, for other programs: ``1234.50``."""
+    exponent = _EXPONENTS.get(currency, 2)
+    return f"{minor / 10**exponent:.{exponent}f}"
+
+
 def duration(seconds: float) -> str:
     """A duration in the largest unit that keeps it above one, to three figures."""
     size = abs(seconds)

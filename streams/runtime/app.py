@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Sequence
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,28 +19,42 @@ from typing import Any, cast
 import faust
 import structlog
 from faust.app.base import BootStrategy
-from faust.types import TP
 from mode import get_logger
 from prometheus_client import CollectorRegistry
 
+from detectors.calendar.business import BusinessCalendar
+from detectors.incidents.feeds import FeedTrouble
+from detectors.incidents.incident import Assessment
+from detectors.notification.holds import Window
+from detectors.response.response import Response
 from detectors.watch.book import WatchedBook
+from detectors.watch.verdicts import Verdicts
 from detectors.watch.watch import Watch
 from streams.config import Config, load_config
 from streams.kpis.book import SeriesBook
 from streams.kpis.kernel import Kernel
 from streams.kpis.plan import Plan
 from streams.kpis.warm import warm
-from streams.runtime.agents import Aggregate, Detect
+from streams.runtime.agents import Aggregate, Detect, Respond
+from streams.runtime.agents.assignment import Reader
+from streams.runtime.agents.incidents import Answered, revive_response
 from streams.runtime.agents.revival import Revived, revive_book, revive_kernel
-from streams.runtime.calendar import CalendarFeed, business_calendar
+from streams.runtime.calendar import business_calendar, calendar_feed
+from streams.runtime.casework import CaseFeed
+from streams.runtime.feedback import feedback_feed
+from streams.runtime.follower import Follower
+from streams.runtime.investigator import Investigator
 from streams.runtime.memory import give_back
+from streams.runtime.messenger import Messenger
 from streams.runtime.metrics import Metrics, MetricsServer, serve
+from streams.runtime.notify.channel import Channel
+from streams.runtime.notify.channels import channels_of, notices_of
 from streams.runtime.outbox import Record
 from streams.runtime.security import client_security
 from streams.runtime.state.chain import Chain
 from streams.runtime.state.log import StateLog
 from streams.runtime.topics import TopicNames, create_topics
-from streams.runtime.transport import Consumer, Position, chunk_topic
+from streams.runtime.transport import Consumer, chunk_topic
 
 log = structlog.get_logger(__name__)
 
@@ -52,40 +66,12 @@ GIVE_BACK_EVERY = 5.0
 """Seconds after which memory that is free is returned to the system, which takes about 10 ms in a thread."""
 LAST_FLUSH_WITHIN = 4.0
 """Seconds to publish what is left when partitions are revoked; within the group's rebalance timeout."""
-SERIES_STATE_VERSION = 3
+MOST_BEHIND = 5_000
+"""Events not read yet beyond which nobody looks through those that were: KPIs come first."""
+SERIES_STATE_VERSION = 4
 """Of the form and meaning of what a series book keeps; another one makes every kept state unreadable."""
-
-
-class Reader:
-    """Reads the chunked topics on behalf of both agents."""
-
-    def __init__(self, aggregate: Aggregate, detect: Detect) -> None:
-        self._aggregate, self._detect = aggregate, detect
-        self.topics = frozenset((*aggregate.topics, *detect.topics))
-        self.ends = False
-        """Whether nothing more is taken on: the worker is stopping."""
-
-    def assigned(self, tps: set[TP]) -> None:
-        if self.ends:
-            return
-        by_topic = {topic: {tp.partition for tp in tps if tp.topic == topic} for topic in self.topics}
-        # The assignor keeps them together; a partition that misses a topic could not tell how far time is.
-        sources, partials = (
-            set.intersection(*(by_topic[topic] for topic in agent.topics)) for agent in (self._aggregate, self._detect)
-        )
-        self._aggregate.assigned(sources)
-        self._detect.assigned(partials)
-        log.info("partitions assigned", sources=sorted(sources), partials=sorted(partials))
-
-    def wanted(self, tp: TP) -> int:
-        return self._agent(tp).wanted(tp)
-
-    def placed(self, positions: Mapping[TP, Position]) -> None:
-        for tp, position in positions.items():
-            self._agent(tp).placed(tp, position)
-
-    def _agent(self, tp: TP) -> Aggregate | Detect:
-        return self._detect if tp.topic in self._detect.topics else self._aggregate
+INCIDENT_STATE_VERSION = 1
+"""The same of incidents."""
 
 
 class _BootStrategy(BootStrategy):
@@ -101,11 +87,16 @@ class DaybookApp(faust.App):
     daybook: Config
     aggregate: Aggregate
     detect: Detect
+    incidents: Respond
     metrics: Metrics
     reader: Reader
-    calendar: CalendarFeed
-    state_logs: tuple[StateLog, StateLog]
+    feeds: tuple[Follower, ...]
+    """Small topics that every worker knows all of."""
+    state_logs: tuple[StateLog, ...]
     metrics_server: MetricsServer | None = None
+    channels: list[Channel]
+    investigator: Investigator | None = None
+    messenger: Messenger | None = None
 
     async def on_start(self) -> None:
         """Create the topics and serve the metrics, before anything is read."""
@@ -117,16 +108,37 @@ class DaybookApp(faust.App):
         await asyncio.to_thread(warm)
         if created:
             log.info("topics created", topics=created)
-        await asyncio.to_thread(self.calendar.start)
+        for feed in self.feeds:
+            await asyncio.to_thread(feed.start)
+        self._show_incidents()
         await super().on_start()
+
+    def _show_incidents(self) -> None:
+        """Have the events behind incidents looked through, beside the live path, and messages sent."""
+        loop, agent = asyncio.get_running_loop(), self.incidents
+
+        def assessed(incident: str, found: Assessment) -> None:
+            loop.call_soon_threadsafe(agent.assessed, incident, found)
+
+        def heard(troubles: Sequence[FeedTrouble], at: int) -> None:
+            loop.call_soon_threadsafe(agent.heard, troubles, at)
+
+        feed = CaseFeed(self.daybook, lambda: self.aggregate.lag <= MOST_BEHIND)
+        self.investigator = Investigator(feed, assessed, heard)
+        self.messenger = Messenger(self.channels, agent.delivered, self.metrics.notify)
+        agent.outside = [self.investigator, self.messenger]
 
     async def on_stop(self) -> None:
         self.reader.ends = True
         await self.last_flush()
         await super().on_stop()
-        for agent in (self.aggregate, self.detect):
+        for agent in (self.aggregate, self.detect, self.incidents):
             await agent.close()
-        await asyncio.to_thread(self.calendar.close)
+        if self.messenger is not None and self.investigator is not None:
+            await self.messenger.close()
+            await asyncio.to_thread(self.investigator.close)
+        for feed in self.feeds:
+            await asyncio.to_thread(feed.close)
         for state_log in self.state_logs:
             await state_log.close()
         if self.metrics_server is not None:
@@ -139,10 +151,11 @@ class DaybookApp(faust.App):
             async with asyncio.timeout(LAST_FLUSH_WITHIN):
                 await self.aggregate.flush()
                 await self.detect.refresh()
+                await self.incidents.refresh()
         except TimeoutError:
             log.warning("not everything was published in time; the next owner of the partitions will")
-        self.aggregate.revoked()
-        self.detect.revoked()
+        for agent in (self.aggregate, self.detect, self.incidents):
+            agent.revoked()
 
 
 def create_app(config: Config, registry: CollectorRegistry | None = None) -> DaybookApp:
@@ -180,7 +193,8 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
     plan = Plan(definitions)
     calendar = business_calendar(config)
     app.daybook = config
-    app.calendar = CalendarFeed(config, calendar)
+    verdicts = Verdicts()
+    app.feeds = (calendar_feed(config, calendar), feedback_feed(config, verdicts))
     app.metrics = Metrics(registry or CollectorRegistry(), config.kpis, _version())
     app.metrics.partitions.set(config.kafka.partitions)
 
@@ -200,18 +214,40 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
         return revive_book(WatchedBook(series, watch()), chain, _first_number())
 
     def watch() -> Watch:
-        return Watch(definitions, config.alerts.per_week, calendar)
+        return Watch(definitions, config.alerts.per_week, calendar, verdicts)
+
+    def response(_: int, chain: Chain) -> Answered:
+        return revive_response(Response(definitions, notices_of(config)), chain, _first_number())
 
     names = TopicNames(config.namespace)
     app.state_logs = (
         StateLog(config, names.state, plan.fingerprint, (0, 0, 0)),
         StateLog(config, names.series_state, _series_fingerprint(plan, config.kafka.partitions), (0,)),
+        StateLog(config, names.incident_state, f"{INCIDENT_STATE_VERSION}", (0, 0)),
     )
     app.aggregate = Aggregate(config, kernel, app.state_logs[0], consumer, send, app.metrics)
     app.detect = Detect(config, book, app.state_logs[1], consumer, send, app.metrics)
-    app.reader = Reader(app.aggregate, app.detect)
+    app.incidents = Respond(
+        config.namespace,
+        response,
+        app.state_logs[2],
+        consumer,
+        send,
+        app.metrics,
+        maintenance=lambda: _announced(calendar),
+    )
+    app.channels = channels_of(config)
+    app.reader = Reader({"aggregate": app.aggregate, "detect": app.detect, "incidents": app.incidents})
     _register(app)
     return app
+
+
+def _announced(calendar: BusinessCalendar) -> tuple[Window, ...]:
+    """The maintenance that the calendar knows of."""
+    return tuple(
+        Window(one.start, one.end, {name: tuple(sorted(values)) for name, values in one.scope.items()})
+        for one in calendar.occasions("maintenance")
+    )
 
 
 def _first_number() -> int:
@@ -237,17 +273,26 @@ def _register(app: DaybookApp) -> None:
         async for chunk in stream:
             await app.detect.take(chunk)
 
+    @app.agent(chunk_topic(app, app.incidents.topics), name="incidents", concurrency=1)
+    async def incidents(stream: Any) -> None:
+        async for chunk in stream:
+            await app.incidents.take(chunk)
+
     async def flush() -> None:
         await app.aggregate.flush()
 
     async def refresh() -> None:
         await app.detect.refresh()
 
+    async def respond() -> None:
+        await app.incidents.refresh()
+
     async def return_memory() -> None:
         await asyncio.to_thread(give_back)
 
     app.timer(app.daybook.worker.flush / 1000)(flush)
     app.timer(REFRESH_EVERY)(refresh)
+    app.timer(REFRESH_EVERY)(respond)
     app.timer(GIVE_BACK_EVERY)(return_memory)
 
     async def revoked(*_: Any, **__: Any) -> None:

@@ -37,6 +37,7 @@ from streams.kpis.definitions import KpiDefinition, stat_name
 from streams.kpis.values import KpiValue
 from streams.runtime.goals import GOAL_LABELS, goals_of
 from streams.runtime.judged import JudgedCollector
+from streams.runtime.live_incidents import IncidentCollector
 from streams.runtime.notify.metrics import NotifyMetrics
 
 log = structlog.get_logger(__name__)
@@ -166,6 +167,7 @@ class Metrics:
                 goal.labels(*labels).set(at)
         self.kpis = KpiCollector(kpis)
         self.judged = JudgedCollector(registry)
+        self.incidents = IncidentCollector(registry)
         self.notify = NotifyMetrics(registry)
         try:
             registry.register(self.kpis)

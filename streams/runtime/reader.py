@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from streams.errors import BrokerError
@@ -34,3 +36,26 @@ def consumer(config: Config) -> Any:
         )
     except KafkaError as error:
         raise BrokerError(f"{bootstrap}: no Kafka broker answers there ({brief(error)})") from None
+
+
+SILENT_S = 10.0
+"""Seconds without a record before the end after which reading is given up."""
+
+
+def records(reader: Any, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> Iterator[Any]:
+    """Every record from ``starts`` up to, not including, ``ends``, those of a partition in their order.
+
+    Raises :class:`BrokerError` where the broker stops sending before the end.
+    """
+    if not ends:
+        return
+    reader.assign(list(ends))
+    for partition, offset in starts.items():
+        reader.seek(partition, offset)
+    deadline = time.monotonic() + SILENT_S
+    while any(reader.position(partition) < end for partition, end in ends.items()):
+        for partition, fetched in reader.poll(500).items():
+            yield from (record for record in fetched if record.offset < ends[partition])
+            deadline = time.monotonic() + SILENT_S
+        if time.monotonic() > deadline:
+            raise BrokerError(f"the broker has sent nothing more for {SILENT_S:g} s")

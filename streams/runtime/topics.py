@@ -98,6 +98,15 @@ class TopicNames:
         return f"{self.namespace}.series-state.v1"
 
     @property
+    def incident_state(self) -> str:
+        return f"{self.namespace}.incident-state.v1"
+
+    @property
+    def state_logs(self) -> tuple[str, str, str]:
+        """What workers know, topic by topic."""
+        return self.state, self.series_state, self.incident_state
+
+    @property
     def events(self) -> tuple[str, str, str]:
         """The three event topics, by family number: orders 0, deliveries 1, support 2."""
         return self.orders, self.deliveries, self.support
@@ -112,8 +121,7 @@ class TopicNames:
             self.kpis,
             self.incidents,
             self.feedback,
-            self.state,
-            self.series_state,
+            *self.state_logs,
         )
 
     @property
@@ -121,7 +129,7 @@ class TopicNames:
         """The dead-letter topics: one for each topic whose records can be set aside. Not for the state logs:
         a record there that cannot be read is passed over, like one that does not count.
         """
-        return tuple(self.dlq(topic) for topic in self.all if topic not in (self.state, self.series_state))
+        return tuple(self.dlq(topic) for topic in self.all if topic not in self.state_logs)
 
     def dlq(self, topic: str) -> str:
         """The dead-letter topic of ``topic``."""
@@ -243,8 +251,9 @@ def topic_layout(config: Config) -> dict[str, dict[str, Any]]:
     # Keyed by KPI: what all workers say of it meets in one reader. Absolute: the older ones are soon
     # worthless.
     layout[names.partials] = topic(shared, keep=7 * _DAY_MS, record=8 * _MIB)
-    # Keyed by series, which has many panes: compaction would leave one value of each and lose its history.
-    layout[names.kpis] = topic(shared, keep=30 * _DAY_MS)
+    # Keyed by series, which has many panes: compaction would leave one value of each and lose its history. One
+    # partition: whoever makes incidents of them needs all of a business before it, in one order.
+    layout[names.kpis] = topic(1, keep=30 * _DAY_MS)
     # The current state for ever; each change on the way there for a month.
     layout[names.incidents] = topic(1, "compact")
     layout[names.incidents]["configs"]["min.compaction.lag.ms"] = str(30 * _DAY_MS)
@@ -252,8 +261,8 @@ def topic_layout(config: Config) -> dict[str, dict[str, Any]]:
     layout[names.feedback] = topic(1)
     # Nothing is deleted by age: a worker that was away for long still finds its state. What is older than the snapshot
     # before the last is deleted by whoever writes the next one, a small file at a time.
-    for name in (names.state, names.series_state):
-        layout[name] = topic(shared)
+    for name in names.state_logs:
+        layout[name] = topic(1 if name == names.incident_state else shared)
         layout[name]["configs"]["segment.bytes"] = str(64 * _MIB)
     layout |= dict.fromkeys(names.dead_letters, topic(1, keep=30 * _DAY_MS, record=MAX_EVENT_BYTES))
     return layout

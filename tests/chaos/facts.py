@@ -12,7 +12,7 @@ from streams.config import Config
 from streams.kpis.values import KpiValue
 from streams.runtime.client_errors import broker_errors
 from streams.runtime.letters import read_letters
-from streams.runtime.topics import TopicNames
+from streams.runtime.topics import TopicNames, topic_layout
 from tests.chaos.errors import ChaosError
 from tests.chaos.load import MARK
 
@@ -70,7 +70,10 @@ async def _open(config: Config, topics: Sequence[str]) -> tuple[Any, list[Any], 
     )
     await reader.start()
     try:
-        places = [TopicPartition(topic, number) for topic in topics for number in range(config.kafka.partitions)]
+        layout = topic_layout(config)
+        places = [
+            TopicPartition(topic, number) for topic in topics for number in range(layout[topic]["num_partitions"])
+        ]
         reader.assign(places)
         return reader, places, await reader.end_offsets(places)
     except BaseException:

@@ -152,7 +152,7 @@ class Told:
         self._config, self._consumer = config, consumer(config)
         self.history: list[KpiValue] = []
         topic = TopicNames(config.namespace).kpis
-        self._partitions = [TopicPartition(topic, n) for n in range(config.kafka.partitions)]
+        self._partitions = [TopicPartition(topic, 0)]
         self._consumer.assign(self._partitions)
         self._consumer.seek_to_beginning()
 

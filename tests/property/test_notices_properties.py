@@ -124,6 +124,7 @@ class Telling(RuleBasedStateMachine):
         self.under_way = []
         of = notices()
         of.load(json.loads(json.dumps(self.of.state())))
+        of.resume()
         self.of = of
 
     def teardown(self) -> None:

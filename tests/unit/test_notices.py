@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from detectors.calendar.business import BusinessCalendar
-from detectors.calendar.occasions import Occasion
-from detectors.notification.holds import ASSESSED_WITHIN_MS, Held, Window, windows_of
+from detectors.notification.holds import ASSESSED_WITHIN_MS, Held, Window
 from detectors.notification.message import GivenUp
 from detectors.notification.notices import Notices, Settings
 from detectors.notification.quiet import QuietHours
@@ -166,17 +164,6 @@ def test_maintenance_holds_back_what_lies_within_it() -> None:
     assert [one.id for one in of.due(window.end, [window])] == ["i-1/opened/1"]
 
 
-def test_maintenance_is_what_the_calendar_says() -> None:
-    calendar = BusinessCalendar("Europe/Berlin")
-    calendar.put(
-        [
-            Occasion("a", "maintenance", 1, 2, "Warehouse", {"region": frozenset({"west", "north"})}),
-            Occasion("b", "promotion", 1, 2, "Sale"),
-        ]
-    )
-    assert windows_of(calendar.occasions) == [Window(1, 2, {"region": ("north", "west")})]
-
-
 def test_nobody_is_told_of_what_was_off_only_during_maintenance() -> None:
     window = Window(T0 - HOUR, T0 + 3 * HOUR)
     of = notices()
@@ -245,6 +232,7 @@ def test_what_may_have_arrived_before_a_crash_is_sent_again_and_then_told_to_be_
     of.news([over], NOW)
     again = notices()
     again.load(json.loads(json.dumps(of.state())))
+    again.resume()
     assert tell(again, NOW + 1) == [message.id]
     assert tell(again, NOW + 2) == ["i-1/resolved/1"]
 
@@ -271,6 +259,7 @@ def test_a_channel_that_is_new_hears_what_is_wrong_now() -> None:
     tell(of, NOW)
     more = notices("phone", "hook")
     more.load(json.loads(json.dumps(of.state())))
+    more.resume()
     assert [(one.channel, one.id) for one in more.due(NOW)] == [("hook", "i-1/opened/1")]
 
 

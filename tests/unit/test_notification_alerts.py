@@ -189,6 +189,7 @@ def test_after_a_restart_all_are_posted_at_once_with_the_same_labels() -> None:
     of.due(NOW)
     again = notices()
     again.load(json.loads(json.dumps(of.state())))
+    again.resume()
     again.news([replace(incident(**KNOWN), scope={}, revision=3)], NOW + 1)
     assert [one.labels for one in post(again, NOW + 1)] == [LABELS]
 

@@ -146,7 +146,16 @@ def test_the_asyncapi_document_has_the_parts_of_version_3(asyncapi: dict[str, An
     assert asyncapi["asyncapi"] == "3.0.0"
     assert asyncapi["info"].keys() >= {"title", "version"}
     assert asyncapi["defaultContentType"] == CONTENT_TYPE
-    assert set(asyncapi["channels"]) == {"orders", "deliveries", "support", "calendar", "kpis", "deadLetters"}
+    assert set(asyncapi["channels"]) == {
+        "orders",
+        "deliveries",
+        "support",
+        "calendar",
+        "kpis",
+        "incidents",
+        "feedback",
+        "deadLetters",
+    }
     for server in asyncapi["servers"].values():
         assert server.keys() >= {"host", "protocol"}
     for channel in asyncapi["channels"].values():

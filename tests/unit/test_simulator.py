@@ -230,7 +230,7 @@ def test_heartbeats_follow_their_phases():
     beats = [
         parse_time(event.time) - MONDAY - DAY
         for _, event in simulate(settings)
-        if type_of(event) == "source.heartbeat" and family_of(event) == 1
+        if type_of(event) == "source.heartbeat" and event.source == "/carrier/postbird"
     ]
     assert beats[:26] == [*(hour * HOUR for hour in range(-24, 1)), 90_000]
     assert beats[26:28] == [120_000, 180_000]

@@ -206,6 +206,20 @@ def test_when_all_carriers_are_silent_nobody_vouches_for_the_deliveries():
     assert max(late) > 5 * HOUR
 
 
+@pytest.mark.parametrize(
+    ("kind", "silent"), [("tracking_feed_silent", {"/carrier/postbird"}), ("courier_outage", set())]
+)
+def test_a_carrier_that_stands_still_says_that_it_is_there_and_a_feed_that_is_broken_does_not(kind, silent):
+    incident = Incident(kind=kind, start=AT_NINE, duration=6 * HOUR, scope={"carrier": ["postbird"]})
+    settings = replace(USUAL, heartbeat=60_000, end=AT_NINE + 8 * HOUR, incidents=[incident])
+    beats = Counter(
+        event.source
+        for _, event in simulate(settings)
+        if type_of(event) == "source.heartbeat" and incident.start <= parse_time(event.time) < incident.end
+    )
+    assert beats == dict.fromkeys(set(settings.sources()) - silent, 6 * 60)
+
+
 def test_missing_agents_make_customers_wait(usual):
     incident = Incident(kind="support_understaffed", start=TUESDAY, duration=DAY, strength=1.0)
     timed, (label,) = run(incident)

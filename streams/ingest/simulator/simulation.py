@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 
 from streams.events.codec import encode
-from streams.events.types import SourceHeartbeat
 from streams.ingest.simulator import order as draw
 from streams.ingest.simulator.calendar import Calendar
 from streams.ingest.simulator.catalog import Catalog
@@ -26,9 +25,6 @@ from streams.ingest.simulator.settings import SimulatorSettings
 from streams.ingest.simulator.stations import Desk, PackingStation
 from streams.ingest.simulator.tickets import HOURS_PER_TICKET, Helpdesk
 from streams.ingest.simulator.world import (
-    DELIVERIES,
-    HEARTBEAT_KEY,
-    HEARTBEAT_SOURCES,
     TimedEvent,
     World,
     family_of,
@@ -80,12 +76,6 @@ class Simulation:
         self._next_block = settings.start // self._demand.block_ms
         self._covered = settings.start
         self._calendar = Calendar(world)
-        # When all carriers are silent, nobody vouches for the deliveries either.
-        self._silences = [
-            silence
-            for silence in faults.of("tracking_feed_silent")
-            if silence.incident.strength >= 1 and all(silence.includes("carrier", name) for name in shop.carriers)
-        ]
 
     def labels(self) -> list[Label]:
         """What the injected incidents did up to the last event read, in the order of the settings."""
@@ -119,8 +109,7 @@ class Simulation:
         world, end = self._world, self.settings.end
         agenda, out = world.agenda, world.out
         if self.settings.heartbeat:
-            for family in range(len(HEARTBEAT_SOURCES)):
-                world.schedule(self.settings.start, self._heartbeat, family)
+            world.schedule(self.settings.start, self._heartbeat, None)
         while True:
             while not agenda or agenda[0][0] >= self._covered:
                 self._open_block()
@@ -212,19 +201,16 @@ class Simulation:
     def _support_work(self, ms: int) -> float:
         return self._demand.level(ms) * 7 * _TICKETS_PER_ORDER * HOURS_PER_TICKET
 
-    def _heartbeat(self, ms: int, family: int) -> None:
-        world, source = self._world, HEARTBEAT_SOURCES[family]
-        if not (family == DELIVERIES and any(silence.covers(ms) for silence in self._silences)):
-            beat = SourceHeartbeat(id=str(ms), source=source, time=world.stamp(ms), subject=HEARTBEAT_KEY.decode())
-            # Only when everything that happened before has arrived can it be said that nothing older follows.
-            world.out.append(TimedEvent(ms + self.settings.max_delay, beat))
+    def _heartbeat(self, ms: int, _: None) -> None:
+        for source in self._world.sources.values():
+            self._world.beat(ms, source)
         every, until = self.settings.heartbeat, None
         for phase_end, interval in self.settings.heartbeat_until:
             if ms < phase_end:
                 every, until = interval, phase_end
                 break
         following = ms - ms % every + every
-        world.schedule(following if until is None else min(following, until), self._heartbeat, family)
+        self._world.schedule(following if until is None else min(following, until), self._heartbeat, None)
 
 
 def simulate(settings: SimulatorSettings) -> Iterator[TimedEvent]:

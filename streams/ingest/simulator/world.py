@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.events.types import DELIVERY_TYPES, ORDER_TYPES, SUPPORT_TYPES, BusinessEvent, CalendarEntry
+from streams.events.types import (
+    DELIVERY_TYPES,
+    ORDER_TYPES,
+    SUPPORT_TYPES,
+    BusinessEvent,
+    CalendarEntry,
+    SourceHeartbeat,
+)
 from streams.ingest.simulator.draws import Quantiles, mix, mixes, uniform, uniforms
 from streams.ingest.simulator.incidents import FAMILIES
 from streams.ingest.simulator.labels import Active, Faults
@@ -17,7 +24,7 @@ from streams.ingest.simulator.settings import SimulatorSettings
 
 ORDERS, DELIVERIES, SUPPORT, CALENDAR = range(4)
 HEARTBEAT_KEY = b"heartbeat"
-HEARTBEAT_SOURCES = tuple(f"/simulator/{family}" for family in FAMILIES[:3])
+_FAMILY_OF_ROLE = {"shop": ORDERS, "warehouse": ORDERS, "carrier": DELIVERIES, "helpdesk": SUPPORT}
 
 SimulatedEvent = BusinessEvent | CalendarEntry
 Step = Callable[[int, Any], None]
@@ -48,7 +55,12 @@ def family_of(event: SimulatedEvent) -> int:
     """Which topic family an event belongs to: an index into :data:`FAMILIES`."""
     family = _FAMILY_OF_TYPE.get(event.__class__)
     # A heartbeat could be of any; its source says which.
-    return HEARTBEAT_SOURCES.index(event.source) if family is None else family
+    return family_of_source(event.source) if family is None else family
+
+
+def family_of_source(name: str) -> int:
+    """Which topic family a source sends to."""
+    return _FAMILY_OF_ROLE[name.split("/")[1]]
 
 
 class Source:
@@ -97,6 +109,15 @@ class World:
         """Let ``step(ms, whom)`` happen at ``ms``, which is not in the past."""
         self._scheduled += 1
         heappush(self.agenda, (ms, self._scheduled, step, whom))
+
+    def beat(self, ms: int, source: Source) -> None:
+        """Have a source say that it is there, and that nothing older follows from it; not while its feed is silent."""
+        key = mix(ms, self.settings.seed)
+        silences = (one for one in source.faults if one.incident.kind == "tracking_feed_silent" and one.covers(ms))
+        if not any(one.strikes(key) for one in silences):
+            beat = SourceHeartbeat(id=str(ms), source=source.name, time=self.stamp(ms), subject=HEARTBEAT_KEY.decode())
+            # Only when everything that happened before has arrived can it be said that nothing older follows.
+            self.out.append(TimedEvent(ms + self.settings.max_delay, beat))
 
     def emit(self, ms: int, source: Source, event: SimulatedEvent) -> None:
         """Send an event that happened at ``ms``."""

@@ -78,6 +78,12 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
         self._turns: defaultdict[int, _Turns] = defaultdict(_Turns)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._lag: dict[TP, int] = {}
+
+    @property
+    def lag(self) -> int:
+        """How many records of its partitions have not been read."""
+        return sum(self._lag.values())
 
     def assigned(self, numbers: set[int]) -> None:
         super().assigned(numbers)
@@ -96,6 +102,8 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
             partition.held.clear()
             self._hold()
         self._metrics.dropped(partition.number, self.topics)
+        for tp in self._tps(partition):
+            self._lag.pop(tp, None)
 
     async def close(self) -> None:
         """Stop reading states, trimming logs and folding."""
@@ -216,7 +224,8 @@ class Aggregate(Owner[SourcePartition, KernelLike]):
         number = str(partition.number)
         for tp, end, at in zip(tps, ends, partition.next, strict=True):
             if end is not None:
-                self._metrics.lag.labels(tp.topic, number).set(max(0, end - at))
+                self._lag[tp] = max(0, end - at)
+                self._metrics.lag.labels(tp.topic, number).set(self._lag[tp])
         if (watermark := partition.kernel.watermark) is not None:
             self._metrics.watermark.labels(number).set(watermark / 1000)
         self._metrics.open_cases.labels(number).set(partition.kernel.open_cases)

@@ -1,0 +1,67 @@
+"""How many of several: the distribution of a count of unequal chances that share a fate.
+
+Independent chances make a Poisson-binomial distribution (Y. Hong, "On computing the distribution function for the
+Poisson binomial distribution", 2013, by its characteristic function). Orders are not independent: one carrier, one
+warehouse, one storm. So the log odds of all of them move together by a normal amount of standard deviation ``fate``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+F64 = npt.NDArray[np.float64]
+
+FATES = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+_GRID = 0.2
+_MOST_LOGIT = 9.0
+
+
+def logit(chances: F64) -> F64:
+    """Log odds, bounded."""
+    bounded = np.clip(chances, 1e-6, 1.0 - 1e-6)
+    found: F64 = np.clip(np.log(bounded / (1.0 - bounded)), -_MOST_LOGIT, _MOST_LOGIT)
+    return found
+
+
+def distribution(chances: F64, fate: float) -> F64:
+    """The probabilities of 0 to n, shape (n + 1,), of chances of shape (n,)."""
+    count = len(chances)
+    if not count:
+        return np.ones(1)
+    # Those alike are taken together.
+    places, times = np.unique(np.round(logit(chances) / _GRID), return_counts=True)
+    odds = places * _GRID
+    turns = np.exp(2j * np.pi * np.arange(count + 1) / (count + 1))
+    total = np.zeros(count + 1)
+    nodes = [(0.0, 1.0)] if fate == 0.0 else list(zip(_NODES.tolist(), _WEIGHTS.tolist(), strict=True))
+    for node, weight in nodes:
+        each = 1.0 / (1.0 + np.exp(-(odds + fate * node)))
+        powers = np.log(1.0 - each[:, None] + each[:, None] * turns[None, :])
+        total += weight * np.clip(np.real(np.fft.fft(np.exp(times @ powers))) / (count + 1), 0.0, None)
+    found: F64 = total / total.sum()
+    return found
+
+
+def interval(probabilities: F64, share: float) -> tuple[int, int]:
+    """From which count to which it lies, with at least this share of probability, as much beyond either end at the
+    most."""
+    sums = np.cumsum(probabilities)
+    beyond = 0.5 * (1.0 - share)
+    last = len(probabilities) - 1
+    return min(last, int(np.searchsorted(sums, beyond))), min(last, int(np.searchsorted(sums, 1.0 - beyond)))
+
+
+def fate_of(groups: Iterable[tuple[F64, int]], prior: Sequence[float] = FATES) -> float:
+    """How much chances move together, by maximum likelihood: groups of chances, each with how many of it came true."""
+    groups = [(chances, came) for chances, came in groups if len(chances)]
+    if not groups:
+        return prior[len(prior) // 2]
+    likelihoods = [
+        sum(float(np.log(max(1e-12, distribution(chances, fate)[came]))) for chances, came in groups) for fate in prior
+    ]
+    return prior[int(np.argmax(likelihoods))]

@@ -1,0 +1,174 @@
+"""Incidents in a terminal, and their worklist as a table for other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from streams.events.times import format_time
+from streams.kpis.units import human, major, money
+
+if TYPE_CHECKING:
+    from detectors.incidents.incident import Case, Incident, Symptom
+    from streams.config import Config
+
+_STYLES = {"critical": "bold red", "warning": "yellow", "info": ""}
+_SHARES = 4
+"""Slices that are shown of a KPI."""
+_CASES = 10
+"""Lines of the worklist that are shown."""
+COLUMNS = ("order", "tickets", "customer", "amount", "currency", "why", "since", "records")
+
+
+def _at(config: Config, ms: int) -> str:
+    """In the business's time."""
+    return datetime.fromtimestamp(ms / 1000, ZoneInfo(config.business.timezone)).strftime("%a %Y-%m-%d %H:%M")
+
+
+def _said(text: str) -> str:
+    """Without what a terminal would obey: names and notes are anybody's text."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
+def print_list(config: Config, incidents: Iterable[Incident]) -> None:
+    """A line each."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Since", "State", "What", "Orders", "Worth", "Owner", "ID"):
+        right = heading in ("Orders", "Worth")
+        table.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=heading != "What")
+    for one in incidents:
+        found = one.assessment
+        table.add_row(
+            _at(config, one.since),
+            Text(one.state, _STYLES[one.severity] if one.live else "dim"),
+            Text(_said(one.title)),
+            "" if found is None else f"{found.orders:,}",
+            "" if found is None else money(found.amount, config.business.currency),
+            Text(_said(one.owner)),
+            Text(_said(one.id), "dim"),
+        )
+    Console(highlight=False).print(table)
+
+
+def print_one(config: Config, one: Incident) -> None:
+    """All that is known of it now."""
+    console = Console(highlight=False, soft_wrap=True)
+
+    def line(name: str, text: str) -> None:
+        console.print(f"[dim]{name:10}[/]{escape(_said(text))}")
+
+    console.print(Text(_said(one.title), f"bold {_STYLES[one.severity]}".strip()))
+    line("id", f"{one.id}, revision {one.revision}")
+    line("state", f"{one.state}, {one.severity}" + (f", owner {one.owner}" if one.owner else ""))
+    if one.state == "snoozed":
+        line("", f"until {_at(config, one.snoozed_until)}")
+    line("since", f"{_at(config, one.since)}, to {_at(config, one.until)}")
+    line("about", ", ".join(f"{name} {value}" for name, value in sorted(one.scope.items())) or "everywhere alike")
+    if one.kind == "pipeline":
+        line("kind", "pipeline: the data are at fault, not the business")
+    found = one.assessment
+    if found is not None:
+        line(
+            "hits",
+            f"{found.orders:,} orders ({money(found.amount, config.business.currency)}), "
+            f"{found.tickets:,} tickets, {found.customers:,} customers",
+        )
+        if found.explanation:
+            line("because", found.explanation)
+        if not found.complete:
+            line("", "some of its events are not kept any more: there may be more")
+    if one.symptoms:
+        console.print(_symptoms(config, [each for each in one.symptoms if each.told]))
+    for statistic, shares in one.shares.items():
+        told = ", ".join(
+            f"{' '.join(share.slice.values())} {share.share:.0%}" for share in shares[:_SHARES] if share.share > 0
+        )
+        if told:
+            line("", f"{statistic}: of what it is off by, {told}")
+    for change in one.history:
+        who = f" by {change.by}" if change.by else ""
+        line(_at(config, change.at)[4:], f" {change.what}{who}" + (f": {change.note}" if change.note else ""))
+    if found is not None and found.cases:
+        console.print(_cases(config, found.cases[:_CASES]))
+        rest = found.orders + found.tickets - _CASES
+        if rest > 0:
+            console.print(f"and more; all of it: daybook incidents show {one.id} --worklist", style="dim", markup=False)
+
+
+def _symptoms(config: Config, symptoms: Iterable[Symptom]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("KPI", "Slice", "Was", "Expected", "At its strangest"):
+        table.add_column(heading, justify="right" if heading in ("Was", "Expected") else "left", overflow="fold")
+    for one in symptoms:
+        name = one.kpi if one.stat == "value" else f"{one.kpi} {one.stat}"
+        low, _, high = (human(bound, one.unit, config.business.currency) for bound in one.expected)
+        table.add_row(
+            Text(name),
+            Text(_said(" ".join(one.slice.values()))),
+            human(one.value, one.unit, config.business.currency),
+            f"{low} to {high}",
+            Text(_said(one.why)),
+        )
+    return table
+
+
+def _cases(config: Config, cases: Iterable[Case]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Order", "Tickets", "Worth", "Since", "Why"):
+        table.add_column(heading, justify="right" if heading == "Worth" else "left", overflow="fold")
+    for one in cases:
+        table.add_row(
+            Text(_said(one.order)),
+            Text(_said(" ".join(one.tickets))),
+            money(one.amount, config.business.currency) if one.amount else "",
+            _at(config, one.since)[4:] if one.since else "",
+            Text(_said(one.why)),
+        )
+    return table
+
+
+def print_history(config: Config, revisions: Sequence[Incident]) -> None:
+    """What was known when: a line for each record that is kept."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Revision", "State", "Severity", "What", "Orders", "Last of its history"):
+        table.add_column(heading, justify="right" if heading in ("Revision", "Orders") else "left", overflow="fold")
+    for one in revisions:
+        last = one.history[-1]
+        table.add_row(
+            f"{one.revision}",
+            one.state,
+            one.severity,
+            Text(_said(one.title)),
+            "" if one.assessment is None else f"{one.assessment.orders:,}",
+            Text(_said(f"{_at(config, last.at)} {last.what} {last.note}")),
+        )
+    Console(highlight=False).print(table)
+
+
+def worklist_csv(config: Config, cases: Iterable[Case]) -> str:
+    """A line for each order, or ticket without one. Amounts are in major units; ``records`` are the records that say
+    so, as ``topic/partition/offset``."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    currency = config.business.currency
+    for one in cases:
+        since = format_time(one.since) if one.since else ""
+        amount = major(one.amount, currency) if one.amount else ""
+        cells = (one.order, " ".join(one.tickets), one.customer, amount, currency, one.why, since, " ".join(one.places))
+        writer.writerow([_no_formula(cell) for cell in cells])
+    return out.getvalue()
+
+
+def _no_formula(cell: str) -> str:
+    """What a spreadsheet would take for a formula is marked as text."""
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

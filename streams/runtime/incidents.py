@@ -1,0 +1,110 @@
+"""Incidents as their topic has them, and what people say of them on its way to the agent."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+from msgspec import ValidationError
+
+from detectors.incidents.feedback import Feedback, What
+from detectors.incidents.incident import Incident
+from streams.errors import BrokerError, ContractError, DaybookError
+from streams.runtime.client_errors import brief, broker_errors
+from streams.runtime.letters import read_letters
+from streams.runtime.offsets import offset_ranges
+from streams.runtime.producer import open_producer
+from streams.runtime.reader import consumer, records
+from streams.runtime.topics import TopicNames
+
+if TYPE_CHECKING:
+    from streams.config import Config
+
+TAKEN_IN_WITHIN = 20.0
+"""Seconds in which a worker takes in what somebody says, if one is there."""
+_LOOK_EVERY = 0.3
+
+
+class IncidentError(DaybookError):
+    """There is no such incident, or what somebody said of it cannot be."""
+
+
+def read_incidents(config: Config) -> dict[str, list[Incident]]:
+    """All revisions that the topic keeps, by id, each revision once, the newest last. Raises :class:`BrokerError`."""
+    topic = TopicNames(config.namespace).incidents
+    found: dict[str, dict[int, Incident]] = {}
+    reader = consumer(config)
+    try:
+        partitions = [TopicPartition(topic, number) for number in reader.partitions_for_topic(topic) or ()]
+        ranges = offset_ranges(config, partitions)
+        starts = {partition: begin for partition, (begin, _) in ranges.items()}
+        for record in records(reader, starts, {partition: end for partition, (_, end) in ranges.items()}):
+            try:
+                one = Incident.decode(record.value or b"")
+            except ValidationError:
+                continue  # of another version, or not ours
+            found.setdefault(one.id, {})[one.revision] = one
+    except KafkaError as error:
+        raise BrokerError(f"{config.kafka.bootstrap}: {brief(error)}") from None
+    finally:
+        reader.close(autocommit=False)
+    return {name: [revisions[number] for number in sorted(revisions)] for name, revisions in found.items()}
+
+
+def find(incidents: dict[str, list[Incident]], name: str) -> list[Incident]:
+    """The revisions of the incident of that id, or of the only one whose id begins so.
+
+    Raises :class:`IncidentError` where there is none, or several.
+    """
+    if name in incidents:
+        return incidents[name]
+    fitting = sorted(one for one in incidents if one.startswith(name))
+    if len(fitting) == 1:
+        return incidents[fitting[0]]
+    if fitting:
+        raise IncidentError(f"{name}: several incidents begin so: {', '.join(fitting[:5])}")
+    raise IncidentError(f"{name}: there is no such incident (they are listed by: daybook incidents list --all)")
+
+
+def feedback(what: What, by: str, one: Incident | None = None, **more: object) -> Feedback:
+    """What somebody says now, of an incident if there is one. Raises :class:`IncidentError` where it makes no sense."""
+    at = time.time_ns() // 1_000_000
+    about: dict[str, object] = {}
+    if one is not None:
+        kpis = dict.fromkeys(symptom.kpi for symptom in one.symptoms if symptom.told)
+        about = {"incident": one.id, "kpis": tuple(kpis), "scope": one.scope}
+    try:
+        return Feedback(id=str(uuid4()), at=at, by=by, what=what, **{**about, **more})  # type: ignore[arg-type]
+    except ContractError as error:
+        raise IncidentError(str(error)) from None
+
+
+def say(config: Config, said: Feedback, within: float = TAKEN_IN_WITHIN) -> Incident | None:
+    """Hand over what somebody says, and wait until it has been taken in; the incident as it is then.
+
+    None where it is about no incident. Raises :class:`IncidentError` where it is refused, or no worker takes it in.
+    """
+    topic = TopicNames(config.namespace).feedback
+    with broker_errors(config.kafka.bootstrap):
+        producer = open_producer(config)
+        try:
+            producer.send(topic, value=said.encode(), key=(said.incident or said.id).encode()).get(timeout=10)
+        finally:
+            producer.close()
+    if not said.incident:
+        return None
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        one = read_incidents(config).get(said.incident, [None])[-1]
+        if one is not None and any((change.at, change.by) == (said.at, said.by) for change in one.history):
+            return one
+        for letter in read_letters(config, topic, None):
+            if said.id.encode() in (letter.value or b""):
+                raise IncidentError(letter.error)
+        time.sleep(_LOOK_EVERY)
+    raise IncidentError(
+        f"it is written down, but no worker has taken it in within {within:g} s; does one run (daybook status)?"
+    )
