@@ -9,12 +9,9 @@ from msgspec import Struct
 from detectors.incidents.incident import Incident, Severity
 from detectors.notification.ledger import Item, Ledger
 from detectors.notification.quiet import QuietHours
-from streams.kpis.grid import DAY_MS
 
 ASSESSED_WITHIN_MS = 20_000
 """A new incident waits so long for what the events say of it, so that its message has the impact."""
-OLD_MS = DAY_MS
-"""What was off the last time so long ago is history that was imported: nobody is told of it any more."""
 QUIET = "quiet hours"
 
 
@@ -43,10 +40,10 @@ class Window(Struct, frozen=True):
 
 class Holds:
     """What holds messages back: quiet hours, of ``held_back`` severities; maintenance; what a new incident waits for.
-    ``now`` is the wall clock, epoch ms."""
+    What was off last longer ago than ``too_old`` (ms) is history. ``now`` is the wall clock, epoch ms."""
 
-    def __init__(self, quiet: QuietHours, held_back: frozenset[Severity]) -> None:
-        self._quiet, self._held_back = quiet, held_back
+    def __init__(self, quiet: QuietHours, held_back: frozenset[Severity], too_old: int) -> None:
+        self._quiet, self._held_back, self.too_old = quiet, held_back, too_old
 
     def quiet(self, ledger: Ledger, now: int) -> int | None:
         """Until when quiet hours are kept for an incident; None where none are."""
@@ -69,7 +66,7 @@ class Holds:
     def new(self, ledger: Ledger, now: int, maintenance: Sequence[Window]) -> Held | None:
         """Why nobody is told of a new one, quiet hours aside: Alertmanager has its own."""
         incident = ledger.incident
-        if now - incident.until > OLD_MS:
+        if now - incident.until > self.too_old:
             return Held(incident.id, "too old", None)
         assessed = ledger.seen + ASSESSED_WITHIN_MS
         if incident.assessment is None and now < assessed:

@@ -14,7 +14,7 @@ from msgspec import Struct, convert, to_builtins
 
 from detectors.incidents.incident import Incident, Severity
 from detectors.notification.alerts import Alerts
-from detectors.notification.holds import OLD_MS, QUIET, Held, Holds, Window
+from detectors.notification.holds import QUIET, Held, Holds, Window
 from detectors.notification.ledger import Attempt, Cover, Item, Known, Ledger, after, digest_name, name_of
 from detectors.notification.message import SEVERITIES, GivenUp, Message, asleep, graver, lighter
 from detectors.notification.pacing import GIVEN_UP_MS, Bucket, again_after
@@ -29,12 +29,14 @@ _MOST_LOST = 100
 
 class Settings(Struct, frozen=True, kw_only=True):
     """``channels`` are the names of those for messages, ``alertmanager`` that of the one for alerts, empty for none.
-    Of the severities ``held_back`` nothing is told in quiet hours; each channel takes ``per_hour`` messages an hour."""
+    Of the severities ``held_back`` nothing is told in quiet hours; each channel takes ``per_hour`` messages an hour.
+    Nobody is told of what was off last longer ago than ``too_old`` (ms)."""
 
     channels: tuple[str, ...] = ()
     alertmanager: str = ""
     held_back: frozenset[Severity] = frozenset({"info", "warning"})
     per_hour: int = 12
+    too_old: int = DAY_MS
 
 
 class Notices:
@@ -46,7 +48,7 @@ class Notices:
 
     def __init__(self, settings: Settings, text: Text, quiet: QuietHours) -> None:
         self._settings, self._text = settings, text
-        self._holds = Holds(quiet, settings.held_back)
+        self._holds = Holds(quiet, settings.held_back, settings.too_old)
         self._alerts = Alerts(settings.alertmanager, text)
         self._ledgers: dict[str, Ledger] = {}
         self._tries: dict[tuple[str, str], Attempt] = {}
@@ -240,7 +242,7 @@ class Notices:
                 continue
             if any(ledger.item(channel) is not None for channel in self._settings.channels):
                 continue
-            old = now - incident.until > OLD_MS
+            old = now - incident.until > self._holds.too_old
             if incident.state == "merged" or not ledger.known or now - incident.until > _KEPT_MS:
                 self.passed_over += old and not ledger.known and not self._alerts.has(name)
                 del self._ledgers[name]

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from streams.config.business import hours
 from streams.config.places import Noted, Place, read
-from streams.config.readers import Reader, fields, integer, literal, matching, several, text
-from streams.config.structs import WEEKDAYS, Notify, Severity, WebhookTarget
+from streams.config.readers import Reader, fields, integer, literal, matching, milliseconds, several, text
+from streams.config.structs import MINUTE, WEEKDAYS, Notify, Severity, WebhookTarget
 
 T = TypeVar("T")
 
@@ -33,6 +33,7 @@ def notify(place: Place) -> Notify:
                 "quiet_hours": _quiet_hours,
                 "held_back": several(literal(Severity), least=0),
                 "per_hour": integer(1, 1000),
+                "too_old": milliseconds(MINUTE),
             },
         )
     )

@@ -73,7 +73,8 @@ class Notify(Struct, frozen=True, kw_only=True):
 
     ``link`` is where an incident can be looked at, with ``{id}`` for its id; ``runbook`` the page with first steps.
     ``quiet_hours`` are as ``Business.opening_hours``, None: never; then nothing is told of severities ``held_back``.
-    ``per_hour`` is how many messages a channel takes in an hour.
+    ``per_hour`` is how many messages a channel takes in an hour; of what was off last longer ago than ``too_old`` (ms)
+    nobody is told: it is history.
     """
 
     alertmanager: str | None = None
@@ -84,6 +85,7 @@ class Notify(Struct, frozen=True, kw_only=True):
     quiet_hours: tuple[tuple[tuple[int, int], ...], ...] | None = None
     held_back: tuple[Severity, ...] = ("info", "warning")
     per_hour: int = 12
+    too_old: int = DAY
 
 
 class Security(Struct, frozen=True, kw_only=True):

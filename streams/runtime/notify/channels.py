@@ -60,6 +60,7 @@ def notices_of(config: Config) -> Notices:
         alertmanager=ALERTMANAGER if notify.alertmanager is not None else "",
         held_back=frozenset(notify.held_back),
         per_hour=notify.per_hour,
+        too_old=notify.too_old,
     )
     text = Text(business.currency, business.timezone, notify.link, notify.runbook)
     return Notices(settings, text, QuietHours(notify.quiet_hours, business.timezone))
