@@ -33,6 +33,7 @@ RESERVED_METRICS = frozenset(
         "kernel",
         "kernel_seconds",
         "late_events",
+        "incidents",
         "notifications",
         "open_cases",
         "publish_failures",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
 import time
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -26,12 +24,10 @@ from streams.runtime.notify.deliverer import Deliverer
 from streams.runtime.notify.metrics import NotifyMetrics
 from streams.runtime.notify.signing import key_of
 from streams.runtime.notify.web import Alertmanager, Webhook
-from tests.integration.conftest import free_port
 from tests.integration.test_notify_channels import SECRET
 from tests.support.incidents import HOUR, assessment, incident, then
-from tests.support.programs import program
+from tests.support.monitoring import AlertmanagerProgram
 from tests.support.receiver import Receiver, Request
-from tests.support.rules import ALERTMANAGER
 
 TEXT = Text("EUR", "Europe/Berlin", "http://127.0.0.1:8080/incidents/{id}", "docs/runbook.md")
 
@@ -85,53 +81,6 @@ class Running:
         await self.of.close()
 
 
-class Program:
-    """Alertmanager, as it comes with Daybook but for the pace, and for who is told: ``url``."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self.address = f"127.0.0.1:{free_port()}"
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-        text = ALERTMANAGER.read_text(encoding="utf-8").replace("http://127.0.0.1:9194", url)
-        text = text.replace("group_wait: 10s", "group_wait: 1s").replace("group_interval: 1m", "group_interval: 1s")
-        self.configure(text)
-
-    def configure(self, text: str) -> None:
-        (self._folder / "alertmanager.yml").write_text(text)
-
-    def start(self) -> Program:
-        argv = [
-            program("prometheus-alertmanager", "alertmanager"),
-            f"--config.file={self._folder / 'alertmanager.yml'}",
-            f"--storage.path={self._folder}",
-            f"--web.listen-address={self.address}",
-            "--cluster.listen-address=",
-        ]
-        with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(argv, stdout=log, stderr=log)
-        return self
-
-    async def ready(self) -> None:
-        def answers() -> bool:
-            try:
-                urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=2).close()
-            except OSError:
-                return False
-            return True
-
-        async with asyncio.timeout(20):
-            while not await asyncio.to_thread(answers):
-                assert self._process is not None
-                assert self._process.poll() is None, (self._folder / "log").read_text()
-                await asyncio.sleep(0.05)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
-            self._process = None
-
-
 @pytest_asyncio.fixture
 async def people() -> AsyncIterator[Receiver]:
     found = await Receiver().start()
@@ -140,8 +89,8 @@ async def people() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-def alertmanager(tmp_path: Path, people: Receiver) -> Iterator[Program]:
-    found = Program(tmp_path, people.url)
+def alertmanager(tmp_path: Path, people: Receiver) -> Iterator[AlertmanagerProgram]:
+    found = AlertmanagerProgram(tmp_path, people.url)
     yield found
     found.stop()
 
@@ -172,7 +121,7 @@ IS_OVER = ("/messages", "i-1", (("warning", "resolved"),))
 
 
 async def test_an_incident_is_told_once_whatever_becomes_of_it_and_once_that_it_is_over(
-    alertmanager: Program, people: Receiver
+    alertmanager: AlertmanagerProgram, people: Receiver
 ) -> None:
     await alertmanager.start().ready()
     running = Running(Alertmanager("alertmanager", f"http://{alertmanager.address}"))
@@ -205,7 +154,7 @@ async def test_an_incident_is_told_once_whatever_becomes_of_it_and_once_that_it_
 
 
 async def test_one_that_becomes_critical_pages_and_its_end_is_told_where_it_was(
-    alertmanager: Program, people: Receiver
+    alertmanager: AlertmanagerProgram, people: Receiver
 ) -> None:
     await alertmanager.start().ready()
     running = Running(Alertmanager("alertmanager", f"http://{alertmanager.address}"))
@@ -227,7 +176,7 @@ async def test_one_that_becomes_critical_pages_and_its_end_is_told_where_it_was(
 
 
 async def test_where_one_is_told_of_all_a_page_and_the_end_of_the_warning_are_one_message(
-    alertmanager: Program, people: Receiver
+    alertmanager: AlertmanagerProgram, people: Receiver
 ) -> None:
     route = "{receiver: all, group_by: [incident], group_wait: 1s, group_interval: 1s, repeat_interval: 24h}"
     alertmanager.configure(
@@ -245,7 +194,7 @@ async def test_where_one_is_told_of_all_a_page_and_the_end_of_the_warning_are_on
 
 
 async def test_one_that_is_snoozed_ends_saying_so_and_fires_again_when_it_wakes(
-    alertmanager: Program, people: Receiver
+    alertmanager: AlertmanagerProgram, people: Receiver
 ) -> None:
     await alertmanager.start().ready()
     running = Running(Alertmanager("alertmanager", f"http://{alertmanager.address}"))
@@ -262,7 +211,9 @@ async def test_one_that_is_snoozed_ends_saying_so_and_fires_again_when_it_wakes(
     await running.close()
 
 
-async def test_an_incident_of_the_data_silences_those_of_the_same_kpi(alertmanager: Program, people: Receiver) -> None:
+async def test_an_incident_of_the_data_silences_those_of_the_same_kpi(
+    alertmanager: AlertmanagerProgram, people: Receiver
+) -> None:
     await alertmanager.start().ready()
     running = Running(Alertmanager("alertmanager", f"http://{alertmanager.address}"))
     running.notices.news([late("data", kind="pipeline")], now())
@@ -280,7 +231,7 @@ async def test_an_incident_of_the_data_silences_those_of_the_same_kpi(alertmanag
 
 
 async def test_while_alertmanager_is_away_others_are_told_and_it_is_told_when_it_is_back(
-    alertmanager: Program, people: Receiver
+    alertmanager: AlertmanagerProgram, people: Receiver
 ) -> None:
     hook = await Receiver().start()
     running = Running(
@@ -300,7 +251,7 @@ async def test_while_alertmanager_is_away_others_are_told_and_it_is_told_when_it
 
 
 async def test_after_a_restart_of_alertmanager_it_knows_all_again_and_nobody_is_told_twice(
-    alertmanager: Program, people: Receiver
+    alertmanager: AlertmanagerProgram, people: Receiver
 ) -> None:
     await alertmanager.start().ready()
     running = Running(Alertmanager("alertmanager", f"http://{alertmanager.address}"))
