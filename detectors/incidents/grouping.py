@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
-from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import convert, to_builtins
 from msgspec.structs import replace
 
 from detectors.incidents import lifecycle
-from detectors.incidents.attribution import Share, Slice, attribute, scope, slice_of
-from detectors.incidents.incident import MOST_SHARES, Change, Incident, Symptom, name_of, severity_of
-from detectors.incidents.recent import STRANGE, Recent
-from detectors.incidents.stages import Stage, related, stages_of
+from detectors.incidents.attribution import Slice, Vote, contradicts, slice_of
+from detectors.incidents.explanation import NEAR_MS, Explanations, known_of, statistic_of
+from detectors.incidents.incident import Change, Incident, Severity, Symptom, name_of
+from detectors.incidents.severity import RANKS, weigh
+from detectors.incidents.stages import Stage, leads
 from streams.errors import ContractError
-from streams.kpis.definitions import Definitions, KpiDefinition
+from streams.kpis.definitions import Definitions
 from streams.kpis.grid import HOUR_MS
 from streams.kpis.values import KpiValue
 
@@ -24,8 +24,8 @@ JOINS = 4.5
 """From this surprise on a series belongs to an incident without having been alerted of."""
 MOST_JOINED = 6
 """Series of a KPI that are listed without having been alerted of."""
-NEAR_MS = 6 * HOUR_MS
-"""What is off so soon before or after an incident may belong to it."""
+AGAIN_MS = 24 * HOUR_MS
+"""What is off again where it began so soon after belongs to it: at night there may be nothing to be seen."""
 FAR_MS = 72 * HOUR_MS
 """So long after its cause was off the last time, what that leads to may: parcels are late, and customers write, days
 after."""
@@ -34,31 +34,19 @@ RESOLVED_AFTER_MS = 6 * HOUR_MS
 _CALM = 3
 
 
-class _Of(NamedTuple):
-    """What is known of a KPI."""
-
-    kpi: KpiDefinition
-    stages: frozenset[Stage]
-    recent: Recent
-
-    def off(self, value: KpiValue) -> bool:
-        """Whether a value is one to look at: alerted of, or strange for the worse."""
-        if value.value is None or value.expected is None or not isfinite(value.value):
-            return False
-        worse = self.kpi.better == "neither" or value.side == (-1 if self.kpi.better == "higher" else 1)
-        return value.alert or (value.surprise >= STRANGE and worse)
-
-
 class Incidents:
     """The incidents of a business, from its judged values.
 
-    What alerts begins an incident or joins one: one that is near in time, the trouble of whose KPIs may travel to this
-    one or from it, and which is not about another slice. What is strange and was not alerted of can only join. Instants
-    in the history are event time: the same values in the same order give the same incidents.
+    What alerts begins an incident or joins one: one that is not about another slice, and the trouble of whose KPIs may
+    travel to this one or from it in the time between, or which is off at the very same time. What is strange and was
+    not alerted of can only join. Whom an incident is about, and what is taken for its cause, is decided anew with all
+    that is known of it whenever more is; and two that turn out to be one become one. Instants in the history are event
+    time: the same values, grain by grain, give the same incidents, whatever their order within a grain.
     """
 
     def __init__(self, definitions: Definitions) -> None:
-        self._of = {kpi.name: _Of(kpi, stages_of(kpi, definitions), Recent(kpi.kind)) for kpi in definitions.kpis}
+        self._known = known_of(definitions)
+        self._explanations = Explanations(self._known)
         self._incidents: dict[str, Incident] = {}
 
     @property
@@ -68,12 +56,12 @@ class Incidents:
 
     def step(self, values: Sequence[KpiValue]) -> list[Incident]:
         """Take in final values, and corrected ones; the incidents that are others than before, each a revision later.
-        Values of a grain and KPI come together."""
+        Values of a KPI and grain come together, and best those of all KPIs: what is known at once is judged at once."""
         before = dict(self._incidents)
-        for (end, kpi), each in groupby(sorted(values, key=_when), key=_when):
-            of = self._of.get(kpi)
-            if of is not None:  # else it is of a KPI that is none any more
-                self._grain(list(each), end, of)
+        # Those of a KPI that is none any more are passed over.
+        ours = sorted((value for value in values if value.kpi in self._known), key=_when)
+        for end, each in groupby(ours, key=lambda value: value.end):
+            self._grain(list(each), end)
         changed = []
         for name, one in list(self._incidents.items()):
             known = before.get(name)
@@ -93,76 +81,96 @@ class Incidents:
 
     # -- what belongs where -------------------------------------------------------------------------------------
 
-    def _grain(self, values: list[KpiValue], end: int, of: _Of) -> None:
-        of.recent.put(values)
-        homes = {
-            known.series: one.id
-            for one in self._incidents.values()
-            if one.live
-            for known in one.symptoms
-            if known.kpi == of.kpi.name
-        }
-        touched: dict[tuple[str, str], Symptom] = {}
-        off = [Symptom.of(value, of.recent.since(value)) for value in values if of.off(value)]
-        for symptom in sorted(off, key=lambda one: (not one.told, -one.surprise)):
-            home = homes.get(symptom.series) or self._home(symptom, of)
-            if home is not None and self._see(self._incidents[home], symptom):
-                touched.setdefault((home, symptom.stat), symptom)
-        for (home, _), symptom in touched.items():
-            self._incidents[home] = self._explained(self._incidents[home], symptom, of, end)
+    def _grain(self, values: list[KpiValue], end: int) -> None:
+        """Take in what ends together, in the order of :func:`_when`."""
+        for name, each in groupby(values, key=lambda value: value.kpi):
+            for value in self._known[name].recent.put(list(each)):
+                self._take_back(value, end)
+        off = [
+            Symptom.of(value, self._known[value.kpi].recent.since(value))
+            for value in values
+            if self._known[value.kpi].off(value)
+        ]
+        touched: dict[str, dict[str, None]] = {}
+        for symptom in sorted(off, key=lambda one: (not one.told, -one.surprise, one.series)):
+            home = self._continues(symptom) or self._home(symptom)
+            if home is not None and self._see(home, symptom):
+                touched.setdefault(home, {})[statistic_of(symptom)] = None
+        for home, statistics in touched.items():
+            self._incidents[home] = self._explanations.explain(self._incidents[home], statistics, end)
+        for home in touched:
+            self._merge(home, end)
         judged = {(value.kpi, value.stat, slice_of(value.slice)) for value in values if value.surprise > 0.0}
         self._calm(judged, end)
         self._let_go(end)
 
-    def _home(self, symptom: Symptom, of: _Of) -> str | None:
-        """The incident that a series belongs to which none has: of several the one that was off last. A new one, where
-        it was alerted of."""
+    def _continues(self, symptom: Symptom) -> str | None:
+        """The incident of which a series has been off, where it has been so up to now."""
+        found = [
+            one
+            for one in self._incidents.values()
+            if one.live
+            and any(known.series == symptom.series and symptom.since <= known.until for known in one.symptoms)
+        ]
+        return max(found, key=lambda one: (one.until, one.id)).id if found else None
+
+    def _home(self, symptom: Symptom) -> str | None:
+        """The incident that a series belongs to which has not been off up to now: of several the one it says most for,
+        of these the one that was off last. A new one, where it was alerted of."""
         if not symptom.told and symptom.surprise < JOINS:
             return None
-        shares = self._shares(symptom, of)
-        about = {**scope([(1.0, shares)]), **symptom.slice}
-        fitting = [one for one in self._incidents.values() if self._fits(one, symptom, about, of)]
+        vote = self._explanations.vote([symptom])
+        fitting = [one for one in self._incidents.values() if self._fits(one, symptom, vote)]
         if fitting:
-            return max(fitting, key=lambda one: (one.live, one.until, one.id)).id
-        return self._begin(symptom, shares) if symptom.told else None
+            return max(fitting, key=lambda one: (one.live, vote.of(slice_of(one.scope)), one.until, one.id)).id
+        return self._begin(symptom) if symptom.told else None
 
-    def _fits(self, one: Incident, symptom: Symptom, about: dict[str, str], of: _Of) -> bool:
+    def _fits(self, one: Incident, symptom: Symptom, vote: Vote) -> bool:
+        """Whether a series that is off, and what it says of whom that is about, may be of an incident."""
         if not one.live and (one.state != "resolved" or not symptom.told):
             return False
-        stages = [self._of[known.kpi].stages for known in one.symptoms if known.kpi in self._of]
-        if not any(related(of.stages, theirs) for theirs in stages):
+        origin, of = self._explanations.origin(one), self._known[symptom.kpi]
+        if origin is None or one.since - symptom.until > NEAR_MS:
             return False
-        if any(about.get(dimension, value) != value for dimension, value in one.scope.items()):
+        elsewhere = any(one.scope.get(dimension, value) != value for dimension, value in symptom.slice.items())
+        if elsewhere or contradicts(vote, one.scope):
             return False
-        if max(symptom.since - one.cause_until, one.since - symptom.until) <= NEAR_MS:
-            return True
-        leads_to = min(of.stages) >= min(min(theirs) for theirs in stages)
-        return leads_to and one.since <= symptom.since <= one.cause_until + FAR_MS
+        seen = {self._known[known.kpi].stage for known in self._explanations.told(one)}
+        after = symptom.since - one.cause_until
+        if any(leads(before, stage) for before in seen if before >= origin for stage in of.stages):
+            return after <= FAR_MS
+        if origin in of.stages:
+            return after <= (FAR_MS if of.lags else AGAIN_MS)
+        if leads(of.stage, origin):
+            return after <= (FAR_MS if of.lags else NEAR_MS)
+        # Trouble does not travel between them, but that both are off at once by chance is less likely than a reason
+        # that nobody has thought of.
+        return after < 0
 
-    def _begin(self, symptom: Symptom, shares: list[Share]) -> str:
+    def _begin(self, symptom: Symptom) -> str:
         name, number = name_of(symptom), 1
         while name in self._incidents:
             number += 1
             name = f"{name_of(symptom)}-{number}"
-        incident = Incident(
+        self._incidents[name] = Incident(
             id=name,
             kind="business",
             state="open",
-            severity=severity_of([symptom]),
+            severity=self._weigh([symptom]),
             title="",
             since=symptom.since,
             until=symptom.until,
             cause_until=symptom.until,
             symptoms=(symptom,),
-            scope=scope([(symptom.surprise, shares)]),
-            shares={_statistic(symptom): shares[:MOST_SHARES]},
+            scope={},
+            shares={},
             history=(Change(symptom.until, "opened", note=symptom.why),),
         )
-        self._incidents[name] = replace(incident, title=_title(incident))
         return name
 
-    def _see(self, incident: Incident, symptom: Symptom) -> bool:
-        """A series of it is off, or one more; whether that is of any interest."""
+    def _see(self, name: str, symptom: Symptom) -> bool:
+        """A series of an incident is off, or one more; whether that is of any interest."""
+        incident = self._incidents[name]
         symptoms = {one.series: one for one in incident.symptoms}
         mine = symptoms.get(symptom.series)
         if mine is None and not symptom.told:
@@ -176,39 +184,65 @@ class Incidents:
         if mine is None and (symptom.told or all(one.kpi != symptom.kpi for one in incident.symptoms)):
             incident = lifecycle.noted(incident, symptom.until, "joined", f"{symptom.kpi}: {symptom.why}")
         symptoms[symptom.series] = symptom if mine is None else mine.with_(symptom)
-        severity, cause_until = severity_of(symptoms.values()), incident.cause_until
-        if symptom.since <= cause_until + NEAR_MS:
-            cause_until = max(cause_until, symptom.until)
-        if (incident.severity, severity) == ("warning", "critical"):
+        severity = max(incident.severity, self._weigh(symptoms.values()), key=RANKS.__getitem__)
+        if severity != incident.severity:
             incident = lifecycle.noted(incident, symptom.until, "worsened", symptom.why)
-        self._incidents[incident.id] = replace(
+        self._incidents[name] = replace(
             incident,
             since=min(incident.since, symptom.since),
             until=max(incident.until, symptom.until),
-            cause_until=cause_until,
             symptoms=tuple(symptoms.values()),
             severity=severity,
             calm=0,
         )
         return True
 
-    def _explained(self, incident: Incident, symptom: Symptom, of: _Of, at: int) -> Incident:
-        """Whom it is about, as of now: by what was told of, for what only joined was strange among very many."""
-        whole = replace(symptom, since=incident.since)
-        shares = {**incident.shares, _statistic(symptom): self._shares(whole, of)[:MOST_SHARES]}
-        strongest: dict[str, float] = {}
-        for one in incident.symptoms:
-            if one.told:
-                strongest[_statistic(one)] = max(strongest.get(_statistic(one), 0.0), one.surprise)
-        about = scope((surprise, shares.get(statistic, [])) for statistic, surprise in strongest.items())
-        if about == incident.scope:
-            return replace(incident, shares=shares)
-        found = replace(incident, shares=shares, scope=about)
-        return lifecycle.noted(replace(found, title=_title(found)), at, "explained", _about(about))
+    def _weigh(self, symptoms: Iterable[Symptom]) -> Severity:
+        """How bad what was told of is. A KPI that is none any more counts as one of orders."""
+        return weigh(
+            (one, self._known[one.kpi].stage if one.kpi in self._known else Stage.INTAKE)
+            for one in symptoms
+            if one.told
+        )
 
-    def _shares(self, symptom: Symptom, of: _Of) -> list[Share]:
-        amounts = of.recent.amounts(symptom.stat, symptom.since, symptom.until)
-        return attribute(amounts, symptom.side, of.kpi.kind)
+    # -- what turns out to be otherwise ---------------------------------------------------------------------------
+
+    def _merge(self, name: str, at: int) -> None:
+        """Make an incident one with those that it turns out to belong to, or they to it: what was told of the one would
+        have joined the other, had all of that been known. The one that began first goes on."""
+        for other in sorted(self._incidents):
+            one, two = self._incidents[name], self._incidents[other]
+            if other == name or not (one.live and two.live) or not (self._within(one, two) or self._within(two, one)):
+                continue
+            kept, gone = sorted((one, two), key=lambda incident: (incident.since, incident.id))
+            self._incidents[gone.id], kept = lifecycle.merge(gone, kept, at)
+            statistics = self._explanations.merged(gone.id, kept.id)
+            self._incidents[kept.id] = self._explanations.explain(kept, statistics, at)
+            name = kept.id
+
+    def _within(self, one: Incident, other: Incident) -> bool:
+        """Whether all that was told of an incident fits another."""
+        told = self._explanations.told(one)
+        return bool(told) and all(self._fits(other, known, self._explanations.vote_of(one, known)) for known in told)
+
+    def _take_back(self, value: KpiValue, at: int) -> None:
+        """What an alert rested on is not so: events that came late say otherwise. An incident of which nothing else was
+        told of never was one."""
+        series = value.kpi, value.stat, slice_of(value.slice)
+        for name, one in self._incidents.items():
+            mine = [known for known in one.symptoms if known.told and known.series == series]
+            if one.state in ("retracted", "merged") or not mine or not mine[0].since <= value.start < mine[0].until:
+                continue
+            if self._known[value.kpi].recent.told(value.stat, series[2], mine[0].since, mine[0].until):
+                continue
+            at = max(at, one.history[-1].at)
+            note = f"{value.kpi}: {mine[0].value:.4g} was told of; with what came late it is {value.value:.4g}"
+            one = replace(one, symptoms=tuple(replace(of, told=of.told and of is not mine[0]) for of in one.symptoms))
+            if not any(of.told for of in one.symptoms):
+                self._incidents[name] = lifecycle.retract(one, at, note=note)
+                continue
+            one = lifecycle.noted(replace(one, severity=self._weigh(one.symptoms)), at, "explained", note)
+            self._incidents[name] = self._explanations.explain(one, [statistic_of(mine[0])], at)
 
     # -- what is over -------------------------------------------------------------------------------------------
 
@@ -228,38 +262,24 @@ class Incidents:
                 self._incidents[name] = lifecycle.resolve(one, now, note="as usual again")
             elif not one.live and quiet > 2 * FAR_MS:
                 del self._incidents[name]
+                self._explanations.forget(name)
 
     def state(self) -> dict[str, Any]:
         """Everything, as plain values: what :meth:`load` makes the same of."""
         return {
-            "recent": {name: of.recent.state() for name, of in self._of.items()},
+            "recent": {name: of.recent.state() for name, of in self._known.items()},
             "incidents": [to_builtins(one) for one in self._incidents.values()],
+            "votes": self._explanations.state(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
         """Become what :meth:`state` told of."""
         for name, recent in state["recent"].items():
-            if name in self._of:
-                self._of[name].recent.load(recent)
+            if name in self._known:
+                self._known[name].recent.load(recent)
         self._incidents = {one.id: one for one in convert(state["incidents"], list[Incident])}
+        self._explanations.load(state["votes"])
 
 
-def _when(value: KpiValue) -> tuple[int, str]:
-    return value.end, value.kpi
-
-
-def _statistic(symptom: Symptom) -> str:
-    return symptom.kpi if symptom.stat == "value" else f"{symptom.kpi}.{symptom.stat}"
-
-
-def _title(incident: Incident) -> str:
-    first = incident.symptoms[0]
-    side = "fewer than usual" if first.side < 0 else "more than usual"
-    if first.unit in ("ratio", "seconds", "money", "score"):
-        side = "lower than usual" if first.side < 0 else "higher than usual"
-    about = f": {_about(incident.scope)}" if incident.scope else ""
-    return f"{first.kpi.replace('_', ' ').capitalize()} {side}{about}"
-
-
-def _about(about: dict[str, str]) -> str:
-    return ", ".join(f"{dimension} {value}" for dimension, value in sorted(about.items())) or "everywhere alike"
+def _when(value: KpiValue) -> tuple[int, str, str, Slice, int, int]:
+    return value.end, value.kpi, value.stat, slice_of(value.slice), value.start, value.revision

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from math import isfinite
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from math import isfinite, sqrt
 from typing import Any, NamedTuple
 
 from detectors.incidents.attribution import Amount, Slice, contribution, slice_of
@@ -21,9 +21,13 @@ _GAP = 2
 class _Grain(NamedTuple):
     start: int
     amount: Amount
-    middle: float
+    expected: tuple[float, float, float]
     surprise: float
     side: int
+    told: bool
+    """Whether it was alerted of, and nothing that came late has taken that back."""
+    inside: bool
+    """Whether it lies where it was expected."""
 
 
 class Recent:
@@ -35,32 +39,52 @@ class Recent:
         """Where the newest grain ends, epoch ms."""
         self._grains: dict[tuple[str, Slice], list[_Grain]] = {}
 
-    def put(self, values: Sequence[KpiValue]) -> None:
+    def put(self, values: Sequence[KpiValue]) -> list[KpiValue]:
         """Remember the final values of a grain, or what has become of some. A correction is held against what was
-        expected at first, and is not judged again."""
-        for value in values:
-            self._put(value)
+        expected at first, and is not judged again.
+
+        Gives back those corrections that take an alert back: what was outside of what was expected is inside now.
+        """
+        taken_back = [value for value in values if self._put(value)]
         newest, span = max(value.start for value in values), values[0].end - values[0].start
         self.end = max(self.end, newest + span)
         self._grains = {
             series: grains for series, grains in self._grains.items() if grains[-1].start > newest - KEPT * span
         }
+        return taken_back
 
-    def _put(self, value: KpiValue) -> None:
+    def _put(self, value: KpiValue) -> bool:
         grains = self._grains.get((value.stat, slice_of(value.slice)), [])
         at = bisect_left(grains, value.start, key=lambda one: one.start)
         if at < len(grains) and grains[at].start == value.start:
-            amount = contribution(value, self.kind, grains[at].middle)
-            if amount is not None:
-                grains[at] = grains[at]._replace(amount=amount)
-            return
+            return self._correct(grains, at, value)
         if value.expected is None or not all(map(isfinite, value.expected)):
-            return
-        middle = value.expected[1]
-        amount = contribution(value, self.kind, middle)
+            return False
+        amount = contribution(value, self.kind, value.expected)
         if amount is not None and at == len(grains):
-            grains.append(_Grain(value.start, amount, middle, value.surprise, value.side))
+            inside = _inside(value, value.expected)
+            grains.append(_Grain(value.start, amount, value.expected, value.surprise, value.side, value.alert, inside))
             self._grains[value.stat, slice_of(value.slice)] = grains[-KEPT:]
+        return False
+
+    def _correct(self, grains: list[_Grain], at: int, value: KpiValue) -> bool:
+        before = grains[at]
+        amount = contribution(value, self.kind, before.expected)
+        if amount is None:
+            return False
+        inside = _inside(value, before.expected)
+        taken_back = before.told and inside and not before.inside
+        grains[at] = before._replace(amount=amount, inside=inside, told=before.told and not taken_back)
+        return taken_back
+
+    def told(self, stat: str, slice_: Slice, since: int, until: int) -> bool:
+        """Whether a series has been alerted of in any grain that begins from one instant to another, which is left out,
+        and nothing that came late has taken that back. So it is taken to be where that is longer ago than what is
+        remembered."""
+        grains = self._grains.get((stat, slice_), [])
+        if not grains or grains[0].start > since:
+            return True
+        return any(grain.told for grain in grains if since <= grain.start < until)
 
     def since(self, value: KpiValue) -> int:
         """The start of the first of the grains in a row, up to this one, in which the series was off to the same side.
@@ -75,18 +99,29 @@ class Recent:
                 since = grain.start
         return since
 
-    def amounts(self, stat: str, since: int, until: int) -> dict[Slice, Amount]:
-        """What each slice was and was expected to be, in all grains that begin from one instant to another, which is
-        left out."""
+    def amounts(self, stat: str, slices: Iterable[Slice], side: int, since: int, until: int) -> dict[Slice, Amount]:
+        """What each slice was and was expected to be, in those grains that begin from one instant to another, which is
+        left out, in which any of some ``slices`` was off to a side."""
+        off = {
+            grain.start
+            for slice_ in slices
+            for grain in _between(self._grains.get((stat, slice_), []), since, until)
+            if grain.told or (grain.surprise >= STRANGE and grain.side == side)
+        }
         found = {}
         for (of, slice_), grains in self._grains.items():
-            if of == stat and grains[-1].start >= since:
-                first = bisect_left(grains, since, key=lambda one: one.start)
-                last = bisect_right(grains, until - 1, key=lambda one: one.start)
-                inside = [grain.amount for grain in grains[first:last]]
-                if inside:
-                    found[slice_] = Amount(*map(sum, zip(*inside, strict=True)))
+            if of == stat:
+                amounts = [grain.amount for grain in _between(grains, since, until) if grain.start in off]
+                if amounts:
+                    found[slice_] = self._together(amounts)
         return found
+
+    def _together(self, amounts: Sequence[Amount]) -> Amount:
+        found = Amount(*map(sum, zip(*amounts, strict=True)))
+        if self.kind != "level":
+            return found
+        # What a level is off by it is off by the next hour, too.
+        return found._replace(variance=sum(sqrt(one.variance) for one in amounts) ** 2)
 
     def state(self) -> list[Any]:
         """Everything, as plain values."""
@@ -94,7 +129,7 @@ class Recent:
             [
                 stat,
                 [list(pair) for pair in slice_],
-                [[one.start, *one.amount, one.middle, one.surprise, one.side] for one in grains],
+                [[*one] for one in grains],
             ]
             for (stat, slice_), grains in self._grains.items()
         ]
@@ -105,8 +140,17 @@ class Recent:
         self.end, told = state
         self._grains = {
             (stat, tuple((name, of) for name, of in slice_)): [
-                _Grain(start, Amount(actual, expected, weight), middle, surprise, side)
-                for start, actual, expected, weight, middle, surprise, side in grains
+                _Grain(start, Amount(*amount), tuple(expected), *others) for start, amount, expected, *others in grains
             ]
             for stat, slice_, grains in told
         }
+
+
+def _between(grains: list[_Grain], since: int, until: int) -> list[_Grain]:
+    """Those that begin from one instant to another, which is left out."""
+    first = bisect_left(grains, since, key=lambda one: one.start)
+    return grains[first : bisect_left(grains, until, key=lambda one: one.start)]
+
+
+def _inside(value: KpiValue, expected: tuple[float, float, float]) -> bool:
+    return value.value is not None and expected[0] <= value.value <= expected[2]

@@ -19,6 +19,7 @@ from detectors.watch.scan import Wander
 from detectors.watch.series import Look, SeriesWatch
 from detectors.watch.verdicts import Verdicts
 from detectors.watch.words import Words
+from detectors.watch.worse import worse_side
 from streams.kpis.definitions import KpiDefinition
 from streams.kpis.grid import HOUR_MS
 from streams.kpis.values import KpiValue
@@ -184,14 +185,10 @@ class KpiWatch:
         low, high = max(0.0, evidence.low - _LOOKS), max(0.0, evidence.high - _LOOKS)
         raw = max(low, high)
         both = -log10(group.calibration.p_value(raw))
-        if value.better == "neither" or raw == (low if value.better == "higher" else high):
-            bad = both
-        else:
-            bad = -log10(group.calibration.p_value(min(low, high)))
-        if value.better == "neither":
-            cases = evidence.low_cases if low > high else evidence.high_cases
-        else:
-            cases = evidence.low_cases if value.better == "higher" else evidence.high_cases
+        side = -1 if low > high else 1
+        worse = worse_side(value.better, side)
+        bad = both if side == worse or low == high else -log10(group.calibration.p_value(min(low, high)))
+        cases = evidence.low_cases if worse < 0 else evidence.high_cases
         # A slice that is new among others.
         bad = max(0.0, bad - _doubt(value.start - series.since) + _doubt(value.start - self._began))
         if cases < LEAST_CASES or not around.teaches or (around.holiday and not self._lifted):

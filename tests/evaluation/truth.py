@@ -47,7 +47,7 @@ SETTLES: dict[str, tuple[int, dict[str, int]]] = {
 }
 """Hours after its end in which an alert is still about an incident: by kind, for all KPIs and for some."""
 _LONGEST = 72
-_TOPICS = {
+TOPICS = {
     "courier_outage": ("where_is_my_order", "late_delivery"),
     "warehouse_stop": ("where_is_my_order", "late_delivery"),
     "payment_failures": ("payment",),
@@ -55,7 +55,7 @@ _TOPICS = {
 }
 """What customers write about because of an incident. Tickets of all topics wait longer when there are more of them, so
 this narrows ``tickets_opened`` only."""
-_QUEUES = {
+QUEUES = {
     "courier_outage": ("shipping",),
     "warehouse_stop": ("shipping",),
     "payment_failures": ("payments",),
@@ -169,18 +169,25 @@ def _meant(label: Label, series: Series, shop: Shop) -> bool:
     """Whether a label speaks of a series."""
     if series.kpi not in label.kpis and series.kpi not in label.also:
         return False
-    scope = {"payment_method" if name == "method" else name: set(values) for name, values in label.scope.items()}
-    if "warehouse" in scope:
-        scope["region"] = {name for name, region in shop.regions.items() if region.warehouse in scope["warehouse"]}
-    if "carrier" in scope and "region" not in scope:
-        scope["region"] = {name for name, region in shop.regions.items() if scope["carrier"] & region.carriers.keys()}
+    scope = hit(label, shop)
     if series.kpi == "tickets_opened":
-        scope["topic"] = set(_TOPICS.get(label.kind, ())) or scope.get("topic", set())
-        scope["queue"] = set(_QUEUES.get(label.kind, ())) or scope.get("queue", set())
+        scope["topic"] = set(TOPICS.get(label.kind, ())) or scope.get("topic", set())
+        scope["queue"] = set(QUEUES.get(label.kind, ())) or scope.get("queue", set())
     elif label.kind != "support_understaffed" and series.kpi in _DESK:
         # All wait for the same agents.
         scope = {}
     return all(value in (scope.get(name) or {value}) for name, value in series.slice.items())
+
+
+def hit(label: Label, shop: Shop) -> dict[str, set[str]]:
+    """By dimension the values that an incident hits, where it does not hit all: those it is narrowed to, and the
+    regions that follow from them."""
+    found = {"payment_method" if name == "method" else name: set(values) for name, values in label.scope.items()}
+    if "warehouse" in found:
+        found["region"] = {name for name, region in shop.regions.items() if region.warehouse in found["warehouse"]}
+    if "carrier" in found and "region" not in found:
+        found["region"] = {name for name, region in shop.regions.items() if found["carrier"] & region.carriers.keys()}
+    return found
 
 
 _DESK = (

@@ -90,11 +90,14 @@ def test_what_trouble_leads_to_joins_and_another_slice_does_not() -> None:
     assert south.scope == {"region": "south"}
 
 
-def test_orders_and_deliveries_are_two_incidents() -> None:
+@pytest.mark.parametrize(("hour", "incidents_"), [(4, 1), (8, 2)])
+def test_orders_and_deliveries_are_two_incidents_unless_they_are_off_at_the_same_time(
+    hour: int, incidents_: int
+) -> None:
     incidents = Incidents(DEFINITIONS)
     incidents.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
-    incidents.step(hour_of("orders_placed", 4, alert="north", north=0.0))
-    assert len(incidents.incidents) == 2
+    incidents.step(hour_of("orders_placed", hour, alert="north", north=0.0))
+    assert len(incidents.incidents) == incidents_
 
 
 def test_what_is_for_the_better_does_not_join() -> None:
@@ -253,5 +256,5 @@ def test_an_incident_of_which_one_kpi_is_none_any_more_goes_on() -> None:
     before.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
     before.step(hour_of("tickets_opened", 6, alert="north", north=3.0))
     after.load(unpack(pack(before.state())))
-    [found] = after.step(hour_of("tickets_opened", 30, alert="north", north=3.0))
+    [found] = after.step(hour_of("tickets_opened", 20, alert="north", north=3.0))
     assert [one.kpi for one in found.symptoms] == ["deliveries_completed", "tickets_opened"]

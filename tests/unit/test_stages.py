@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detectors.incidents.stages import Stage, related, stages_of
+from detectors.incidents.stages import Stage, lags, leads, stages_of
 from streams.config import load_config
 
 DEFINITIONS = load_config(env={}).definitions()
@@ -14,19 +14,25 @@ KPIS = {kpi.name: kpi for kpi in DEFINITIONS.kpis}
 @pytest.mark.parametrize(
     ("kpi", "stages"),
     [
-        ("orders_placed", {Stage.ORDER}),
-        ("payment_failure_ratio", {Stage.ORDER}),
+        ("orders_placed", {Stage.INTAKE}),
+        ("average_order_value", {Stage.INTAKE}),
+        ("payment_failure_ratio", {Stage.PAYMENT}),
+        ("cancellation_ratio", {Stage.AFTERMATH}),
         ("deliveries_dispatched", {Stage.DISPATCH}),
-        ("time_to_ship", {Stage.DISPATCH}),
-        ("orders_unshipped_overdue", {Stage.DISPATCH}),
+        ("time_to_ship", {Stage.PAYMENT, Stage.DISPATCH}),
+        ("orders_unshipped_overdue", {Stage.PAYMENT, Stage.DISPATCH}),
         ("delivery_time", {Stage.DELIVERY}),
-        ("order_to_door", {Stage.DISPATCH, Stage.DELIVERY}),
+        ("on_time_ratio", {Stage.DELIVERY}),
+        ("order_to_door", {Stage.PAYMENT, Stage.DISPATCH, Stage.DELIVERY}),
         ("deliveries_in_transit", {Stage.DISPATCH, Stage.DELIVERY}),
         ("deliveries_overdue", {Stage.DELIVERY}),
-        ("orders_open", {Stage.ORDER, Stage.DISPATCH, Stage.DELIVERY}),
-        ("contact_ratio", {Stage.TICKET}),
-        ("first_response_time", {Stage.TICKET}),
-        ("tickets_open", {Stage.TICKET}),
+        ("orders_open", {Stage.INTAKE, Stage.PAYMENT, Stage.DISPATCH, Stage.DELIVERY}),
+        ("tickets_opened", {Stage.CONTACT}),
+        ("contact_ratio", {Stage.CONTACT}),
+        ("tickets_answered", {Stage.SUPPORT}),
+        ("first_response_time", {Stage.SUPPORT}),
+        ("tickets_open", {Stage.CONTACT, Stage.SUPPORT}),
+        ("satisfaction", {Stage.SUPPORT}),
     ],
 )
 def test_a_kpi_looks_where_trouble_moves_it(kpi: str, stages: set[Stage]) -> None:
@@ -38,14 +44,36 @@ def test_every_kpi_has_a_stage() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "may"),
+    ("one", "other", "does"),
     [
-        ({Stage.ORDER}, {Stage.ORDER}, True),
-        ({Stage.ORDER}, {Stage.DISPATCH}, True),
-        ({Stage.DELIVERY}, {Stage.ORDER}, False),
-        ({Stage.DELIVERY}, {Stage.ORDER, Stage.DISPATCH}, True),
-        ({Stage.TICKET}, {Stage.ORDER}, True),
+        (Stage.DISPATCH, Stage.DELIVERY, True),
+        (Stage.DELIVERY, Stage.DISPATCH, False),
+        (Stage.INTAKE, Stage.DISPATCH, True),
+        (Stage.INTAKE, Stage.DELIVERY, False),
+        (Stage.INTAKE, Stage.PAYMENT, False),
+        (Stage.PAYMENT, Stage.AFTERMATH, True),
+        (Stage.DELIVERY, Stage.CONTACT, True),
+        (Stage.CONTACT, Stage.SUPPORT, True),
+        (Stage.DELIVERY, Stage.SUPPORT, False),
+        (Stage.DELIVERY, Stage.DELIVERY, False),
     ],
 )
-def test_trouble_travels_down_the_chain_and_to_support(one: set[Stage], other: set[Stage], may: bool) -> None:
-    assert related(frozenset(one), frozenset(other)) is related(frozenset(other), frozenset(one)) is may
+def test_trouble_travels_down_the_chain(one: Stage, other: Stage, does: bool) -> None:
+    assert leads(one, other) is does
+
+
+@pytest.mark.parametrize(
+    ("kpi", "does"),
+    [
+        ("orders_placed", False),
+        ("deliveries_completed", False),
+        ("payment_failure_ratio", False),
+        ("delivery_failure_ratio", False),
+        ("delivery_time", True),
+        ("on_time_ratio", True),
+        ("answered_in_4h", True),
+        ("deliveries_overdue", True),
+    ],
+)
+def test_what_speaks_of_what_began_long_before_lags(kpi: str, does: bool) -> None:
+    assert lags(KPIS[kpi]) is does
