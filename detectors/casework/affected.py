@@ -29,11 +29,11 @@ STILL_DISPATCHED = 5.0
 _LEAKS = 0.15
 """What was collected before is still scanned."""
 _STAGES: dict[Cause, Stage] = {
-    "intake": Stage.ORDER,
-    "payment": Stage.ORDER,
+    "intake": Stage.INTAKE,
+    "payment": Stage.PAYMENT,
     "dispatch": Stage.DISPATCH,
     "delivery": Stage.DELIVERY,
-    "support": Stage.TICKET,
+    "support": Stage.SUPPORT,
 }
 _STANDS: dict[Stage, tuple[frozenset[str], ...]] = {
     Stage.DISPATCH: (frozenset({"order.packed"}), frozenset({"delivery.dispatched"})),
@@ -80,7 +80,7 @@ def look_through(incident: Incident, ledger: Ledger, definitions: Definitions, a
     found: list[Hit] = []
     still: Standstill | None = None
     waiting = [pair for pair in at_stage if _waits(*pair)]
-    if waiting and stage is not None and stage != Stage.ORDER:
+    if waiting and stage is not None and stage > Stage.PAYMENT:
         found, still = _stood(incident, ledger, stage, [kpi for _, kpi in waiting], at)
     if not found:
         for symptom, kpi in at_stage:

@@ -29,7 +29,7 @@ def assess(incident: Incident, ledger: Ledger, definitions: Definitions, at: int
     why = explain(incident, found, ledger, at).text
     if cost.missing:
         why = "; ".join(filter(None, (cost.text(definitions.currency), why)))
-    reach = 0 if found.stage == Stage.ORDER else REACH_MS
+    reach = 0 if found.stage in (Stage.INTAKE, Stage.PAYMENT) else REACH_MS
     return Assessment(
         at=at,
         orders=cost.orders,

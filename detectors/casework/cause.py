@@ -25,10 +25,10 @@ LEAST_SHARE = 0.1
 _FOLLOWS = {"ticket.opened": "tickets", "order.cancelled": "cancellations", "order.refunded": "refunds"}
 _WHAT = {
     None: "orders on the worklist",
-    Stage.ORDER: "orders on the worklist",
+    Stage.PAYMENT: "orders not paid",
     Stage.DISPATCH: "orders not dispatched in time",
     Stage.DELIVERY: "orders late",
-    Stage.TICKET: "orders of customers not answered in time",
+    Stage.SUPPORT: "orders of customers not answered in time",
 }
 
 
@@ -77,7 +77,7 @@ def explain(incident: Incident, found: Found, ledger: Ledger, at: int) -> Explan
             if one.sort.type in times:
                 times[one.sort.type].append((one.time, life.subject))
     # At a desk where nobody answers, what is on the list are the tickets themselves.
-    hit = {} if found.stage == Stage.TICKET else {one.life.subject: one for one in found.hits}
+    hit = {} if found.stage in (Stage.CONTACT, Stage.SUPPORT) else {one.life.subject: one for one in found.hits}
     joined = tuple(
         _join(type_, several, hit, placed, begin, (since, until), at, clock)
         for type_, several in times.items()
@@ -112,7 +112,7 @@ def _join(
 
 
 def _what(incident: Incident, found: Found) -> str:
-    what = _WHAT[found.stage]
+    what = _WHAT.get(found.stage, _WHAT[None])
     for dimension, value in sorted(incident.scope.items(), key=lambda one: one[0] != "region"):
         what += {"region": f" in {value}", "carrier": f" with {value}", "warehouse": f" from {value}"}.get(
             dimension, f" ({dimension.replace('_', ' ')} {value})"

@@ -13,10 +13,9 @@ from msgspec.structs import replace
 from detectors.incidents import lifecycle
 from detectors.incidents.feeds import FeedTrouble, Trouble
 from detectors.incidents.incident import Change, Incident
-from detectors.incidents.stages import Stage, stages_of
 from streams.events.times import format_time
 from streams.events.types import CalendarData
-from streams.kpis.definitions import Definitions
+from streams.kpis.definitions import Definitions, DurationKpi, KpiDefinition, LevelKpi
 from streams.kpis.grid import DAY_MS, HOUR_MS
 from streams.kpis.units import duration
 from streams.kpis.values import KpiValue
@@ -28,15 +27,25 @@ AFTER_MS = 6 * HOUR_MS
 KEPT_MS = 6 * DAY_MS
 _AT_MOST_MS = 7 * DAY_MS
 """The calendar is told that it lasts so long, until it is over."""
-_STAGES = ((Stage.ORDER, Stage.DISPATCH), (Stage.DISPATCH, Stage.DELIVERY), (Stage.TICKET,))
-"""The stages of which the events of a family tell."""
+_FAMILIES = {"order": 0, "delivery": 1, "ticket": 2}
+
+
+def families_of(kpi: KpiDefinition, definitions: Definitions) -> frozenset[int]:
+    """The topics whose events a KPI is made of: 0 orders, 1 deliveries, 2 support."""
+    if isinstance(kpi, DurationKpi):
+        moments = {*kpi.start, *kpi.end}
+    elif isinstance(kpi, LevelKpi):
+        moments = {*kpi.start, *kpi.until}
+    else:
+        moments = {*kpi.of.moments, *(kpi.per.moments if kpi.per is not None else ())}
+    return frozenset(_FAMILIES[definitions.moments[name].event.partition(".")[0]] for name in moments)
 
 
 class Faults:
     """The pipeline incidents. Instants are event time, as the feeds say it."""
 
     def __init__(self, definitions: Definitions) -> None:
-        self._stages = {kpi.name: stages_of(kpi, definitions) for kpi in definitions.kpis}
+        self._families = {kpi.name: families_of(kpi, definitions) for kpi in definitions.kpis}
         self._incidents: dict[str, Incident] = {}
         self._troubles: dict[str, FeedTrouble] = {}
         """By incident, as it was seen last."""
@@ -118,12 +127,12 @@ class Faults:
         return found.pop() if len(found) == 1 else None
 
     def _explains(self, kpi: str, slice_: Mapping[str, str], since: int, until: int) -> str | None:
-        stages = self._stages.get(kpi, frozenset())
+        families = self._families.get(kpi, frozenset())
         for name, one in self._incidents.items():
             trouble = self._troubles[name]
             near = one.since < until and since < trouble.until + AFTER_MS
             about = all(one.scope.get(dimension, text) == text for dimension, text in slice_.items())
-            if near and about and any(stages & {*_STAGES[family]} for family in trouble.families):
+            if near and about and not families.isdisjoint(trouble.families):
                 return name
         return None
 

@@ -63,6 +63,11 @@ class AlertmanagerProgram:
         assert self._process is not None
         await answers(f"http://{self.address}/-/ready", self._process, self._folder / "log")
 
+    def alerts(self) -> set[str]:
+        """The incidents that it has an alert of."""
+        with urllib.request.urlopen(f"http://{self.address}/api/v2/alerts", timeout=5) as answer:
+            return {alert["labels"].get("incident", "") for alert in json.load(answer)}
+
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
