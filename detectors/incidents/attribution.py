@@ -15,7 +15,8 @@ by what was expected of each, after R. Bhagwan et al., "Adtributor: revenue debu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 from math import isfinite, log
 from typing import NamedTuple
 
@@ -229,18 +230,18 @@ class Vote(NamedTuple):
     evidence: Evidence
 
     def of(self, slice_: Slice) -> float:
-        """For a slice, or against it; 0 where nothing is known of it. For two dimensions together where they are known
-        one by one only: the lesser."""
+        """For a slice, or against it; 0 where nothing is known of it. What is known of two dimensions one by one only
+        adds up: where all carriers of a region are off, the carriers are off alike, and where one is off there alone,
+        it is off alone among carriers too."""
         found = self.evidence.get(slice_)
-        if found is None:
-            parts = [self.evidence[pair,] for pair in slice_ if (pair,) in self.evidence]
-            found = min(parts, default=0.0)
-        return min(self.most, max(-OTHER, found))
+        if found is None and len(slice_) > 1:
+            return sum(self.of((pair,)) for pair in slice_)
+        return min(self.most, max(-OTHER, found or 0.0))
 
 
 def scope(votes: Sequence[Vote]) -> dict[str, str]:
     """The slice that explains several KPIs at once better than that everything is off alike; empty where none does."""
-    slices = _fewest_words_first(slice_ for vote in votes for slice_ in vote.evidence)
+    slices = _fewest_words_first(slice_ for vote in votes for slice_ in (*vote.evidence, *_pairs(vote.evidence)))
     best: Slice = ()
     most = EXPLAINS
     for slice_ in slices:
@@ -250,6 +251,14 @@ def scope(votes: Sequence[Vote]) -> dict[str, str]:
         if found > most:
             best, most = slice_, found
     return dict(best)
+
+
+def _pairs(evidence: Evidence) -> Iterator[Slice]:
+    """Two dimensions together, of what each explains by itself."""
+    single = [slice_[0] for slice_, gain in evidence.items() if len(slice_) == 1 and gain > EXPLAINS]
+    for one, other in combinations(sorted(single), 2):
+        if one[0] != other[0]:
+            yield one, other
 
 
 def contradicts(vote: Vote, about: Mapping[str, str]) -> bool:
