@@ -125,8 +125,9 @@ class Incidents:
             return max(fitting, key=lambda one: (one.live, vote.of(slice_of(one.scope)), one.until, one.id)).id
         return self._begin(symptom) if symptom.told else None
 
-    def _fits(self, one: Incident, symptom: Symptom, vote: Vote) -> bool:
-        """Whether a series that is off, and what it says of whom that is about, may be of an incident."""
+    def _fits(self, one: Incident, symptom: Symptom, vote: Vote, beside: Iterable[Symptom] = ()) -> bool:
+        """Whether a series that is off, and what it says of whom that is about, may be of an incident; ``beside`` are
+        others that would be of it, too."""
         if not one.live and (one.state != "resolved" or not symptom.told):
             return False
         origin, of = self._explanations.origin(one), self._known[symptom.kpi]
@@ -135,7 +136,7 @@ class Incidents:
         elsewhere = any(one.scope.get(dimension, value) != value for dimension, value in symptom.slice.items())
         if elsewhere or contradicts(vote, one.scope):
             return False
-        seen = {self._known[known.kpi].stage for known in self._explanations.told(one)}
+        seen = {self._known[known.kpi].stage for known in (*self._explanations.told(one), *beside)}
         after = symptom.since - one.cause_until
         if any(leads(before, stage) for before in seen if before >= origin for stage in of.stages):
             return after <= FAR_MS
@@ -223,7 +224,7 @@ class Incidents:
     def _within(self, one: Incident, other: Incident) -> bool:
         """Whether all that was told of an incident fits another."""
         told = self._explanations.told(one)
-        return bool(told) and all(self._fits(other, known, self._explanations.vote_of(one, known)) for known in told)
+        return bool(told) and all(self._fits(other, of, self._explanations.vote_of(one, of), told) for of in told)
 
     def _take_back(self, value: KpiValue, at: int) -> None:
         """What an alert rested on is not so: events that came late say otherwise. An incident of which nothing else was

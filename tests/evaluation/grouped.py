@@ -61,14 +61,13 @@ def _now(name: str, incidents: Mapping[str, Incident]) -> str:
 
 
 class Outcome(NamedTuple):
-    """What became of an incident that could be seen.
+    """What became of an incident that could be seen; ``shop`` is size and seed.
 
     ``about`` are our incidents that hold an alert of it, the one with the first true alert first; ``delay`` (ms) is
     from where it showed to that alert, None where there was none.
     """
 
-    size: int
-    seed: int
+    shop: tuple[int, int]
     known: Known
     label: Label
     about: list[Incident]
@@ -83,6 +82,11 @@ class Outcome(NamedTuple):
     @property
     def right_slice(self) -> bool:
         return self.found and is_right(self.about[0].scope, self.label)
+
+    @property
+    def named(self) -> bool:
+        """Whether it was narrowed to a slice, and that was told."""
+        return self.right_slice and bool(self.label.scope)
 
     @property
     def right_cause(self) -> bool:
@@ -116,9 +120,11 @@ def is_right(scope: Mapping[str, str], label: Label) -> bool:
 
 
 def outcomes(
-    grouped: Grouped, known: list[Known], labels: list[Label], size: int, seed: int, since: int, until: int
+    grouped: Grouped, known: Sequence[Known], labels: Sequence[Label], of_shop: tuple[int, int], span: tuple[int, int]
 ) -> Told:
-    """Of the alerts on grains that begin from ``since`` up to ``until``, epoch ms."""
+    """Of the alerts on grains that begin within a ``span``, its end left out, epoch ms. ``of_shop`` is size and
+    seed."""
+    since, until = span
     alerts: dict[str, list[Alert]] = {}
     for alert, ours in grouped.alerts.items():
         if since <= alert.time < until:
@@ -137,8 +143,7 @@ def outcomes(
         names = [name for name in sorted(of, key=lambda name: (name != top, name)) if one in of[name] or name == top]
         found.append(
             Outcome(
-                size=size,
-                seed=seed,
+                shop=of_shop,
                 known=one,
                 label=label,
                 about=[grouped.incidents[name] for name in names] if time is not None else [],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -83,9 +83,3 @@ def _read(reader: zstandard.ZstdDecompressionReader, size: int) -> bytes:
         pieces.append(piece)
         size -= len(piece)
     return b"".join(pieces)
-
-
-def complete(paths: Iterable[Path]) -> Iterator[Path]:
-    """Judge recordings one after the other, those that are not judged yet; where each is kept."""
-    for path in paths:
-        yield make(path)

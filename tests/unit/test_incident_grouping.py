@@ -258,3 +258,81 @@ def test_an_incident_of_which_one_kpi_is_none_any_more_goes_on() -> None:
     after.load(unpack(pack(before.state())))
     [found] = after.step(hour_of("tickets_opened", 20, alert="north", north=3.0))
     assert [one.kpi for one in found.symptoms] == ["deliveries_completed", "tickets_opened"]
+
+
+def strange(values: list[KpiValue], surprise: float) -> list[KpiValue]:
+    """As strange as that, where they are strange at all."""
+    return [replace(one, surprise=surprise if one.surprise > 1.0 else one.surprise) for one in values]
+
+
+def test_stronger_evidence_decides_anew_whom_and_what_it_is_about() -> None:
+    """That the south's parcels did not leave was a false alarm: none arrive anywhere."""
+    incidents = Incidents(DEFINITIONS)
+    [first] = incidents.step(strange(hour_of("deliveries_dispatched", 4, alert="south", south=0.3), 2.9))
+    assert (first.cause, first.scope) == ("dispatch", {"region": "south"})
+    late = strange(hour_of("deliveries_completed", 5, alert="", north=0.0, south=0.0), 12.0)
+    [found] = incidents.step([replace(one, alert=not one.slice) for one in late])
+    assert found.id == first.id
+    assert (found.cause, found.scope) == ("delivery", {})
+    assert found.title == "Deliveries completed fewer than usual"
+    assert [one.what for one in found.history] == ["opened", "joined", "worsened", "explained"]
+
+
+def test_another_slice_is_another_incident_however_near() -> None:
+    incidents = Incidents(DEFINITIONS)
+    incidents.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
+    incidents.step(hour_of("deliveries_dispatched", 5, alert="south", south=0.0))
+    assert [one.scope for one in incidents.incidents] == [{"region": "north"}, {"region": "south"}]
+
+
+def test_two_that_turn_out_to_be_one_become_one() -> None:
+    """Customers wait for an answer, and nobody knows why until it shows that they write more, about late parcels."""
+    incidents = Incidents(DEFINITIONS)
+    [parcels] = incidents.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
+    [desk] = incidents.step(hour_of("tickets_answered", 20, alert="north", north=0.0))
+    incidents.change(desk.id, lambda one: lifecycle.acknowledge(one, 21 * HOUR, "kim"))
+    assert incidents.incidents[0].live
+    changed = {one.id: one for one in incidents.step(hour_of("tickets_opened", 21, alert="north", north=3.0))}
+    kept, gone = changed[parcels.id], changed[desk.id]
+    assert (gone.state, gone.merged_into, kept.state, kept.owner) == ("merged", parcels.id, "open", "kim")
+    assert {one.kpi for one in kept.symptoms} == {"deliveries_completed", "tickets_answered", "tickets_opened"}
+    assert (kept.cause, kept.scope) == ("delivery", {"region": "north"})
+
+
+def late_for(hour: int, north: float) -> list[KpiValue]:
+    """What became of the parcels of the north, an hour later."""
+    late = count("deliveries_completed", hour, north, 25.0, slice_={"region": "north"}, status="corrected", revision=1)
+    return [replace(late, expected=None, surprise=0.0, side=0)]
+
+
+def test_late_events_that_take_back_all_it_rests_on_retract_it() -> None:
+    incidents = Incidents(DEFINITIONS)
+    incidents.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
+    assert incidents.step(late_for(4, 5.0)) == []
+    [found] = incidents.step(late_for(4, 24.0))
+    assert found.state == "retracted"
+    assert found.history[-1].note == "deliveries_completed: 0 was told of; with what came late it is 24"
+    assert found.symptoms[0].value == 0.0
+    [new] = incidents.step(hour_of("deliveries_completed", 6, alert="north", north=0.0))
+    assert (new.id, new.state) == ("deliveries_completed-19700101T0700", "open")
+
+
+def test_late_events_that_take_back_one_of_several_alerts_amend_it() -> None:
+    incidents = Incidents(DEFINITIONS)
+    incidents.step(strange(hour_of("deliveries_completed", 4, alert="north", north=0.0), 7.0))
+    incidents.step(hour_of("tickets_opened", 4, alert="north", north=3.0))
+    [found] = incidents.step(late_for(4, 24.0))
+    assert (found.state, found.severity, found.cause) == ("open", "warning", "")
+    assert found.title == "Tickets opened more than usual: region north"
+    assert [one.kpi for one in found.symptoms if one.told] == ["tickets_opened"]
+    assert "with what came late it is 24" in " ".join(one.note for one in found.history)
+
+
+def test_an_alert_in_another_hour_keeps_what_late_events_take_from_one() -> None:
+    incidents = Incidents(DEFINITIONS)
+    for hour in (4, 5):
+        incidents.step(hour_of("deliveries_completed", hour, alert="north", north=0.0))
+    incidents.step(late_for(4, 24.0))
+    assert [one.state for one in incidents.incidents] == ["open"]
+    incidents.step(late_for(5, 24.0))
+    assert [one.state for one in incidents.incidents] == ["retracted"]

@@ -1,0 +1,74 @@
+"""Where an incident began, and how bad it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from detectors.incidents.cause import Sign, begins_at
+from detectors.incidents.incident import Severity, Symptom
+from detectors.incidents.severity import weigh
+from detectors.incidents.stages import Stage
+
+HOUR = 3_600_000
+NEAR = 6 * HOUR
+
+
+def sign(kpi: str, stage: Stage, surprise: float, hour: int = 0) -> Sign:
+    return Sign(kpi, stage, surprise, hour * HOUR)
+
+
+def test_of_what_is_off_at_once_the_earliest_stage_is_where_it_began() -> None:
+    signs = [sign("on_time_ratio", Stage.DELIVERY, 9.0), sign("deliveries_dispatched", Stage.DISPATCH, 6.0)]
+    assert begins_at(signs, NEAR) is Stage.DISPATCH
+
+
+def test_a_faint_alarm_at_an_earlier_stage_is_not_where_it_began() -> None:
+    signs = [
+        sign("time_to_ship", Stage.DISPATCH, 3.2),
+        sign("deliveries_completed", Stage.DELIVERY, 12.0),
+        sign("on_time_ratio", Stage.DELIVERY, 9.0, 1),
+    ]
+    assert begins_at(signs, NEAR) is Stage.DELIVERY
+
+
+def test_what_is_off_at_an_earlier_stage_long_after_is_no_beginning() -> None:
+    """Events of dispatches that do not come in make orders look overdue, days after the parcels seem to be stuck."""
+    signs = [
+        sign("deliveries_completed", Stage.DELIVERY, 12.0),
+        sign("orders_unshipped_overdue", Stage.DISPATCH, 12.0, 33),
+    ]
+    assert begins_at(signs, NEAR) is Stage.DELIVERY
+
+
+def test_tickets_and_cancellations_are_no_beginning_where_there_is_another() -> None:
+    tickets = sign("tickets_opened", Stage.CONTACT, 12.0)
+    slow = sign("first_response_time", Stage.SUPPORT, 12.0)
+    assert begins_at([tickets, slow], NEAR) is Stage.CONTACT
+    assert begins_at([tickets, slow, sign("delivery_time", Stage.DELIVERY, 6.0, 5)], NEAR) is Stage.DELIVERY
+    assert begins_at([slow], NEAR) is Stage.SUPPORT
+    with pytest.raises(ValueError, match="empty"):
+        begins_at([], NEAR)
+
+
+def symptom(kpi: str, surprise: float, hours: int = 1, told: bool = True) -> Symptom:
+    return Symptom(kpi, "value", {}, 0, hours * HOUR, 1.0, (0.0, 0.5, 0.9), surprise, 1, "ratio", told)
+
+
+@pytest.mark.parametrize(
+    ("told", "severity"),
+    [
+        ([(symptom("refund_ratio", 3.5), Stage.AFTERMATH)], "info"),
+        ([(symptom("refund_ratio", 4.5), Stage.AFTERMATH)], "warning"),
+        ([(symptom("refund_ratio", 3.5, hours=7), Stage.AFTERMATH)], "warning"),
+        ([(symptom("orders_placed", 3.5), Stage.INTAKE)], "warning"),
+        (
+            [(symptom("refund_ratio", 3.5), Stage.AFTERMATH), (symptom("tickets_open", 3.5), Stage.SUPPORT)],
+            "warning",
+        ),
+        ([(symptom("refund_ratio", 6.0), Stage.AFTERMATH)], "critical"),
+    ],
+)
+def test_a_single_kpi_that_is_faintly_off_for_a_short_time_is_for_information(
+    told: list[tuple[Symptom, Stage]], severity: Severity
+) -> None:
+    assert weigh(told) == severity
