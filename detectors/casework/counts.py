@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 F64 = npt.NDArray[np.float64]
 
-FATES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.4, 2.0)
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+FATES = (0.0, 0.3, 0.6, 0.9, 1.3, 1.8)
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-_GRID = 0.2
+_GRID = 0.5
 _MOST_LOGIT = 9.0
-_USUAL_FATE, _FATE_VARIES = 0.5, 0.6
+_USUAL_FATE, _FATE_VARIES = 0.75, 0.5
 
 
 def logit(chances: F64) -> F64:
@@ -36,16 +36,19 @@ def distribution(chances: F64, fate: float | F64) -> F64:
     count = len(chances)
     if not count:
         return np.ones(1)
-    # Those alike are taken together.
-    fates = np.round(np.broadcast_to(np.asarray(fate, dtype=np.float64), (count,)) / _GRID)
-    alike, times = np.unique(np.stack([np.round(logit(chances) / _GRID), fates]), axis=1, return_counts=True)
-    odds, moves = alike * _GRID
-    turns = np.exp(2j * np.pi * np.arange(count + 1) / (count + 1))
+    # Those alike are taken together, with the mean of their chances.
+    fates = np.broadcast_to(np.asarray(fate, dtype=np.float64), (count,))
+    rounded = np.stack([np.round(logit(chances) / _GRID), np.round(fates / _GRID)])
+    _, place, times = np.unique(rounded, axis=1, return_inverse=True, return_counts=True)
+    place = place.reshape(-1)
+    odds, moves = (np.bincount(place, each) / times for each in (logit(chances), fates))
+    # The distribution is real: half of its characteristic function says all.
+    turns = np.exp(-2j * np.pi * np.arange((count + 1) // 2 + 1) / (count + 1)) - 1.0
     total = np.zeros(count + 1)
     for node, weight in [(0.0, 1.0)] if not moves.any() else zip(_NODES.tolist(), _WEIGHTS.tolist(), strict=True):
         each = 1.0 / (1.0 + np.exp(-(odds + moves * node)))
-        powers = np.log(1.0 - each[:, None] + each[:, None] * turns[None, :])
-        total += weight * np.clip(np.real(np.fft.fft(np.exp(times @ powers))) / (count + 1), 0.0, None)
+        powers = times @ np.log(1.0 + each[:, None] * turns[None, :])
+        total += weight * np.clip(np.fft.irfft(np.exp(powers), count + 1), 0.0, None)
     found: F64 = total / total.sum()
     return found
 

@@ -37,7 +37,7 @@ NOVEL = 1.5
 HORIZONS_MS = (6 * HOUR_MS, 24 * HOUR_MS, 48 * HOUR_MS)
 """How much chances move together is learned for each of these."""
 _REHEARSED_MS = 14 * DAY_MS
-_REHEARSED_EVERY_MS = 18 * HOUR_MS
+_REHEARSED_EVERY_MS = 30 * HOUR_MS
 _LEAD_MS = 4 * DAY_MS
 _OVER = frozenset({"order.cancelled", "delivery.delivered", "delivery.returned"})
 _SETTLED = _OVER | {"ticket.resolved"}

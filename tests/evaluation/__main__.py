@@ -1,5 +1,5 @@
 """``python -m tests.evaluation``: detectors on shops, series with faults put in, labelled series and real data, and
-docs/detection.md rewritten."""
+forecasts of missed promises; docs/detection.md and docs/casework.md rewritten."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from pathlib import Path
 
 from streams.errors import DaybookError
 from tests.benchmarks.report import DOCS, put
-from tests.evaluation import faults, nab, real_report, shop, shops
+from tests.evaluation import faults, nab, promises, real_report, shop, shops
 from tests.evaluation.record import sizes_in
 
 PAGE = DOCS / "detection.md"
 IMAGES = DOCS / "img"
-PARTS = ("shops", "faults", "nab", "real")
+PAGES = {"promises": DOCS / "casework.md"}
+"""Of the parts that have a page of their own."""
+PARTS = ("shops", "faults", "nab", "real", "promises")
 
 
 def main() -> int:
@@ -42,6 +44,7 @@ def main() -> int:
         "faults": lambda: faults.measure(wanted.processes),
         "nab": lambda: nab.measure(wanted.series, images),
         "real": lambda: real_report.measured(images),
+        "promises": lambda: promises.measure(wanted.processes, images),
     }
     for part in [wanted.only] if wanted.only else PARTS:
         try:
@@ -51,7 +54,8 @@ def main() -> int:
             return 1
         print(text)
         if not wanted.dry_run:
-            PAGE.write_text(put(part, text, PAGE.read_text()))
+            page = PAGES.get(part, PAGE)
+            page.write_text(put(part, text, page.read_text()))
     return 0
 
 

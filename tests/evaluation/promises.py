@@ -137,9 +137,8 @@ def _missed(one: Open, target: Target, after: Ledger) -> bool:
 
 
 def _naive(one: Open, promises: Promises, at: int) -> float:
-    """Late if it is older than the median takes from here to the end: what people do with one figure."""
-    median = promises.median(one.step.name)
-    return float(one.due - one.step.start < median)
+    """Late if it has been where it is for longer than the median takes from there to the end."""
+    return float(at - one.step.start > promises.median(one.step.name))
 
 
 def measure(processes: int, images: Path | None, seeds: Iterable[int] = range(1, SHOPS + 1)) -> str:
