@@ -254,7 +254,7 @@ def test_payments_that_fail_for_the_usual_reasons_are_not_on_the_list() -> None:
         for at in range(30)
     ]
     mixed = event("order.payment_failed", T0 + 40 * HOUR + 5, "U-x", method="card", reason="declined")
-    ledger = ledger_with(*usual, *down, mixed)
+    ledger = ledger_with(*usual, *down, mixed, heartbeat(T0 + 42 * HOUR))
     symptom = Symptom(
         kpi="payment_failure_ratio", stat="value", slice={}, since=T0 + 40 * HOUR, until=T0 + 41 * HOUR, value=0.9,
         expected=(0.0, 0.03, 0.1), surprise=9.0, side=1, unit="ratio", told=True,
