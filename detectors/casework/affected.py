@@ -114,7 +114,7 @@ def _stood(
     incident: Incident, ledger: Ledger, stage: Stage, kpis: Sequence[KpiDefinition], at: int
 ) -> tuple[list[Hit], Standstill | None]:
     since, until = incident.since, max(incident.cause_until, incident.since + HOUR_MS)
-    steps = [step for step in all_steps(ledger) if step.start <= at]
+    steps = all_steps(ledger, at)
     scope = Scope(ledger.dimensions, incident.scope, (step.values for step in steps))
     clock = Clock(ledger.definitions.timezone)
     begin = max(ledger.complete_since, min((step.start for step in steps), default=at))
@@ -245,7 +245,7 @@ def _by_kpi(incident: Incident, symptom: Symptom, kpi: KpiDefinition, ledger: Le
     elif isinstance(kpi, LevelKpi):
         if symptom.side < 0:
             return []
-        find = lambda life: _inside(life, kpi, ledger, scope, since, until)  # noqa: E731
+        find = lambda life: _inside(life, kpi, ledger, scope, since, until, at)  # noqa: E731
     elif symptom.side < 0:
         if kpi.kind != "ratio" or kpi.better != "higher":
             return []
@@ -291,7 +291,7 @@ def _long(
     life: Life, kpi: DurationKpi, ledger: Ledger, scope: Scope, since: int, until: int, at: int, longest: float
 ) -> list[Hit]:
     found = []
-    for one in lasted(kpi, ledger.story(life)):
+    for one in lasted(kpi, ledger.story(life, at)):
         ended = at if one.end is None else one.end
         if scope.knows(one.values) and one.start < until and ended > since and ended - one.start > longest:
             why = f"{duration((ended - one.start) / 1000)}, where {duration(longest / 1000)} is the most that is usual"
@@ -299,9 +299,9 @@ def _long(
     return found
 
 
-def _inside(life: Life, kpi: LevelKpi, ledger: Ledger, scope: Scope, since: int, until: int) -> list[Hit]:
+def _inside(life: Life, kpi: LevelKpi, ledger: Ledger, scope: Scope, since: int, until: int, at: int) -> list[Hit]:
     found = []
-    for one in stayed(kpi, ledger.story(life)):
+    for one in stayed(kpi, ledger.story(life, at)):
         begun = one.start if one.due is None else one.due
         if scope.knows(one.values) and begun < until and (one.end is None or one.end > since):
             found.append(Hit(life, one.entity, begun, "open" if one.due is None else "overdue", one.places))

@@ -83,7 +83,7 @@ class Forecast(Struct, frozen=True):
     """How many of the ``open`` ones whose promise falls between two instants (epoch ms) will miss it.
 
     ``expected`` is the mean, ``low`` to ``high`` holds 90 %. ``overdue`` have missed theirs already.
-    ``endangered`` are those most likely to, ``chances`` all of them in the order in which they are open.
+    ``endangered`` are those most likely to, the likeliest first.
     """
 
     kpi: str
@@ -144,7 +144,7 @@ class Promises:
 
     def _told(self, ledger: Ledger, life: Life, at: int) -> Iterator[tuple[list[Step], int | None, int | None]]:
         """Of each thing promised in a life: its steps up to an instant, by when it was due, when it was settled."""
-        story = [one for one in ledger.story(life) if one.time <= at]
+        story = ledger.story(life, at)
         by_entity: dict[int, list[Step]] = {}
         for step in steps_of(life, story):
             by_entity.setdefault(step.entity, []).append(step)
