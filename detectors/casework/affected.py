@@ -114,7 +114,7 @@ def _stood(
     incident: Incident, ledger: Ledger, stage: Stage, kpis: Sequence[KpiDefinition], at: int
 ) -> tuple[list[Hit], Standstill | None]:
     since, until = incident.since, max(incident.cause_until, incident.since + HOUR_MS)
-    steps = [step for step in all_steps(ledger) if step.start <= at]
+    steps = all_steps(ledger, at)
     scope = Scope(ledger.dimensions, incident.scope, (step.values for step in steps))
     clock = Clock(ledger.definitions.timezone)
     begin = max(ledger.complete_since, min((step.start for step in steps), default=at))
@@ -126,21 +126,46 @@ def _stood(
     names = list(dict.fromkeys([*(name for kpi in kpis for group in kpi.by for name in group), *incident.scope]))
     # Where something goes decides how long it takes, before who brings it.
     names.sort(key=lambda name: name != "region")
-    usual: Usual | None = None
-    for moments in _STANDS.get(stage) or _waited_for(kpis, ledger):
-        ours = [step for step in steps if scope.holds(step.values)]
-        flow = _flow(ours, moments, begin, at, outside, clock)
-        still = standstill(_times(ours, moments), flow, since, until, at)
-        if still is None:
+    ours = [step for step in steps if scope.holds(step.values)]
+    moments, still, seen = _standing(
+        ours, _STANDS.get(stage) or _waited_for(kpis, ledger), begin, outside, incident, clock, at
+    )
+    if not moments:
+        return [], None
+    if seen and stage == Stage.DELIVERY and _none_leave(ours, still, begin, at, outside, clock):
+        moments = moments | {"delivery.dispatched"}
+    usual = Usual(steps, ledger, names, teaches)
+    types = _types(moments, ledger)
+    waiting = [one for one in ours if one.then_moments & moments or usual.leads_to(one) in types]
+    found = held(waiting, usual, still, at, sticks=stage == Stage.DELIVERY)
+    return [_said(one, at) for one in found], still if seen else None
+
+
+def _standing(
+    steps: Sequence[Step],
+    candidates: Iterable[frozenset[str]],
+    begin: int,
+    outside: tuple[int, int],
+    incident: Incident,
+    clock: Clock,
+    at: int,
+) -> tuple[frozenset[str], Standstill, bool]:
+    """The moments that stood still, when, and whether that can be seen: where it cannot, it was as long as the
+    incident's cause, at the first of the moments that there are at all. No moments where there are none."""
+    since, until = incident.since, max(incident.cause_until, incident.since + HOUR_MS)
+    first: tuple[frozenset[str], Standstill] = (frozenset(), Standstill(since, until, 1.0, 1))
+    for moments in candidates:
+        times = _times(steps, moments)
+        if not times:
             continue
-        if stage == Stage.DELIVERY and _none_leave(ours, still, begin, at, outside, clock):
-            moments = moments | {"delivery.dispatched"}
-        usual = usual or Usual(steps, ledger, names, teaches)
-        types = _types(moments, ledger)
-        waiting = [one for one in ours if one.then_moments & moments or usual.leads_to(one) in types]
-        found = held(waiting, usual, still, at, sticks=stage == Stage.DELIVERY)
-        return [_said(one, at) for one in found], still
-    return [], None
+        flow = Flow(times, begin, at, outside, clock)
+        still = standstill(times, flow, since, until, at)
+        if still is not None:
+            return moments, still, True
+        if not first[0]:
+            seen = max(1, sum(since <= time < until for time in times))
+            first = moments, Standstill(since, min(until, at), max(float(seen), flow.expected(since, until)), seen)
+    return *first, False
 
 
 def _times(steps: Iterable[Step], moments: frozenset[str]) -> list[int]:
@@ -157,11 +182,11 @@ def _none_leave(
     steps: Sequence[Step], still: Standstill, begin: int, at: int, outside: tuple[int, int], clock: Clock
 ) -> bool:
     """Whether the carrier did not collect either: whether as many parcels left as usual is less likely than that they
-    stood still like the others."""
+    stood still like the others, or, where not all did, half as much as those."""
     dispatched = frozenset({"delivery.dispatched"})
     expected = _flow(steps, dispatched, begin, at, outside, clock).expected(still.start, still.end)
     seen = sum(still.start < time < still.end for time in _times(steps, dispatched))
-    moving = max(_LEAKS, still.seen / still.expected)
+    moving = _LEAKS if still.complete else 0.5 * (1.0 + still.seen / still.expected)
     return expected >= STILL_DISPATCHED and moving < 1.0 and expected * (1.0 - moving) + seen * log(moving) > 0.0
 
 
@@ -209,7 +234,7 @@ def _said(one: Held, at: int) -> Hit:
 
 def _by_kpi(incident: Incident, symptom: Symptom, kpi: KpiDefinition, ledger: Ledger, at: int) -> list[Hit]:
     since = max(symptom.since, incident.since)
-    until = min(symptom.until, max(incident.cause_until, since + HOUR_MS), at)
+    until = min(symptom.until, max(incident.cause_until, since + HOUR_MS), at + 1)
     scope = Scope(ledger.dimensions, incident.scope, ())
     find: Callable[[Life], list[Hit]]
     if isinstance(kpi, DurationKpi):
@@ -220,7 +245,7 @@ def _by_kpi(incident: Incident, symptom: Symptom, kpi: KpiDefinition, ledger: Le
     elif isinstance(kpi, LevelKpi):
         if symptom.side < 0:
             return []
-        find = lambda life: _inside(life, kpi, ledger, scope, since, until)  # noqa: E731
+        find = lambda life: _inside(life, kpi, ledger, scope, since, until, at)  # noqa: E731
     elif symptom.side < 0:
         if kpi.kind != "ratio" or kpi.better != "higher":
             return []
@@ -238,7 +263,7 @@ def _those_counted(kpi: MeasureKpi, ledger: Ledger, scope: Scope, since: int, un
     span = max(1, until - since)
     inside: list[tuple[Hit, str]] = []
     before: dict[str, int] = {}
-    earlier = 0
+    earlier, first = 0, since
     for life in ledger:
         for one in counted(kpi.of, ledger.story(life)):
             if not scope.knows(one.values):
@@ -249,12 +274,13 @@ def _those_counted(kpi: MeasureKpi, ledger: Ledger, scope: Scope, since: int, un
                 inside.append((Hit(life, one.entity, one.time, why, (one.place,)), one.note))
             elif one.time < since:
                 before[one.note] = before.get(one.note, 0) + 1
-                earlier += 1
-    usual = {note: count * span / max(span, since - ledger.complete_since) for note, count in before.items()}
+                earlier, first = earlier + 1, min(first, one.time)
+    known_for = max(span, since - max(first, ledger.complete_since))
+    usual = {note: count * span / known_for for note, count in before.items()}
     notes = {note for _, note in inside}
     count_of = {note: sum(one == note for _, one in inside) for note in notes}
     strange = {note for note in notes if count_of[note] > _OFTEN * usual.get(note, 0.0)}
-    too_many = len(inside) - earlier * span / max(span, since - ledger.complete_since)
+    too_many = len(inside) - earlier * span / known_for
     explained = sum(count_of[note] - usual.get(note, 0.0) for note in strange)
     if strange and explained >= _MOSTLY * too_many:
         inside = [(hit, note) for hit, note in inside if note in strange]
@@ -265,7 +291,7 @@ def _long(
     life: Life, kpi: DurationKpi, ledger: Ledger, scope: Scope, since: int, until: int, at: int, longest: float
 ) -> list[Hit]:
     found = []
-    for one in lasted(kpi, ledger.story(life)):
+    for one in lasted(kpi, ledger.story(life, at)):
         ended = at if one.end is None else one.end
         if scope.knows(one.values) and one.start < until and ended > since and ended - one.start > longest:
             why = f"{duration((ended - one.start) / 1000)}, where {duration(longest / 1000)} is the most that is usual"
@@ -273,9 +299,9 @@ def _long(
     return found
 
 
-def _inside(life: Life, kpi: LevelKpi, ledger: Ledger, scope: Scope, since: int, until: int) -> list[Hit]:
+def _inside(life: Life, kpi: LevelKpi, ledger: Ledger, scope: Scope, since: int, until: int, at: int) -> list[Hit]:
     found = []
-    for one in stayed(kpi, ledger.story(life)):
+    for one in stayed(kpi, ledger.story(life, at)):
         begun = one.start if one.due is None else one.due
         if scope.knows(one.values) and begun < until and (one.end is None or one.end > since):
             found.append(Hit(life, one.entity, begun, "open" if one.due is None else "overdue", one.places))

@@ -20,6 +20,8 @@ from streams.kpis.grid import HOUR_MS
 
 UNUSUAL = 0.05
 """What moved in spite of it was held up if no more than this share usually takes as long."""
+LEAST_STRENGTH = 0.1
+"""At least this share stands still where something is known to be wrong."""
 QUEUE = 16
 """So many in a row say whether there is a queue: by the mean share of those like them that usually wait longer. Where
 nothing is unusual that is one half, with a standard deviation of 0.07."""
@@ -72,7 +74,7 @@ def held(steps: Sequence[Step], usual: Usual, still: Standstill, at: int, sticks
                 weighed.append(_Weighed(step, gaps, length / (length + step.next - still.end)))
             continue
         weighed.append(_Weighed(step, gaps, float(np.mean(due[left] < still.end))))
-    strength = 1.0 if still.complete else 1.0 - still.seen / still.expected
+    strength = 1.0 if still.complete else max(LEAST_STRENGTH, 1.0 - still.seen / still.expected)
     found += _weigh(weighed, still, at, strength)
     known = {(one.step.life.subject, one.step.entity, one.step.start) for one in found}
     others = [step for step in steps if (step.life.subject, step.entity, step.start) not in known]

@@ -12,7 +12,7 @@ from streams.events.types import ENTITY_OF_TYPE, TYPE_NAMES, BusinessEvent, Sour
 from streams.kpis.definitions import Definitions, Entity, Moment
 
 MOST_LIVES = 200_000
-"""So many orders are kept; beyond it those go of which nothing was heard for longest. About 0.8 KB each."""
+"""So many orders are kept; beyond it those go of which nothing was heard for longest. About 1 KB each."""
 MOST_SOURCES = 1_000
 _MOST_SORTS = 1 << 12
 _MOST_VALUES = 1 << 20
@@ -83,9 +83,10 @@ class Ledger:
         """The life of an order, or of a ticket that is about none."""
         return self._lives.get(subject)
 
-    def story(self, life: Life) -> list[Happened]:
-        """A life's events, in event-time order."""
-        return life.story(self._sorts, self._values)
+    def story(self, life: Life, until: int | None = None) -> list[Happened]:
+        """A life's events, in event-time order; up to an instant (epoch ms) where one is given."""
+        story = life.story(self._sorts, self._values)
+        return story if until is None else [one for one in story if one.time <= until]
 
     def record(self, place: int) -> str:
         """A place as people write it: ``topic/partition/offset``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from streams.events.times import NO_TIME
@@ -14,6 +14,7 @@ WIDTH = 5
 _TIME, _KEY, _META, _PLACE, _PROMISE = range(WIDTH)
 MOST_ALIKE = 12
 """So many events of a type are kept of an order, a delivery or a ticket: the earliest ones."""
+NEVER = 2**63 - 1
 MOST_ENTITIES = 200
 """So many deliveries and tickets of an order are told apart."""
 
@@ -109,6 +110,14 @@ class Life:
     def types(self) -> set[str]:
         """The types of the events that are known."""
         return {TYPE_NAMES[meta >> 48] for meta in self.rows[_META::WIDTH]}
+
+    def first(self, types: Collection[str]) -> int:
+        """When the first event of any of some types happened, epoch ms; the largest integer where none has."""
+        rows = self.rows
+        return min(
+            (rows[at] for at in range(0, len(rows), WIDTH) if TYPE_NAMES[rows[at + _META] >> 48] in types),
+            default=NEVER,
+        )
 
     def story(self, sorts: list[Sort], values: list[tuple[str | None, ...]]) -> list[Happened]:
         """All that is kept, in event-time order; what happened at once in the order of the KPI core."""

@@ -21,7 +21,7 @@ from detectors.casework.ledger import Ledger
 from detectors.casework.lives import Happened, Life
 from detectors.casework.steps import ALIKE_HOURS, F64, I64, Clock, Step, steps_of
 from detectors.casework.stories import promise_of
-from detectors.casework.survival import Flags, shrunk
+from detectors.casework.survival import SHRINK, Flags, shrunk
 from detectors.casework.working import WorkingTime
 from streams.kpis.definitions import Definitions, MeasureKpi
 from streams.kpis.grid import DAY_MS, HOUR_MS
@@ -32,10 +32,15 @@ SHARE = 0.9
 """Of the interval."""
 MOST_ENDANGERED = 50
 _LEAST_ALIKE = 8
-_REHEARSED_MS = 7 * DAY_MS
-_REHEARSED_EVERY_MS = 12 * HOUR_MS
-_REHEARSED_FOR_MS = 24 * HOUR_MS
-_SETTLED = frozenset({"order.cancelled", "delivery.delivered", "delivery.returned", "ticket.resolved"})
+NOVEL = 1.5
+"""So much the log odds of something vary by themselves that is like nothing known."""
+HORIZONS_MS = (6 * HOUR_MS, 24 * HOUR_MS, 48 * HOUR_MS)
+"""How much chances move together is learned for each of these."""
+_REHEARSED_MS = 14 * DAY_MS
+_REHEARSED_EVERY_MS = 30 * HOUR_MS
+_LEAD_MS = 4 * DAY_MS
+_OVER = frozenset({"order.cancelled", "delivery.delivered", "delivery.returned"})
+_SETTLED = _OVER | {"ticket.resolved"}
 _NAMES = ("region", "carrier", "queue")
 _UNLESS = {"delivery.delivered": "delivered", "first_answer": "answered"}
 
@@ -78,7 +83,7 @@ class Forecast(Struct, frozen=True):
     """How many of the ``open`` ones whose promise falls between two instants (epoch ms) will miss it.
 
     ``expected`` is the mean, ``low`` to ``high`` holds 90 %. ``overdue`` have missed theirs already.
-    ``endangered`` are those most likely to, ``chances`` all of them in the order in which they are open.
+    ``endangered`` are those most likely to, the likeliest first.
     """
 
     kpi: str
@@ -131,22 +136,31 @@ class Promises:
         late = [settled > due for _, due, settled in told if due is not None and settled is not None]
         self.base = (sum(late) + 1.0) / (len(late) + 2.0)
         """The share of promises that were missed."""
-        self.fate = fate_of(self._rehearse(told, at))
-        """How much they move together: the standard deviation of their log odds from time to time."""
+        rehearsed = list(self._rehearse(told, at))
+        self.fates = tuple(fate_of(groups) for groups in (zip(*rehearsed, strict=True) if rehearsed else ((),) * 3))
+        """How much they move together within each of :data:`HORIZONS_MS`: the standard deviation of their log odds."""
 
     # -- learning -------------------------------------------------------------------------------------------------
 
     def _told(self, ledger: Ledger, life: Life, at: int) -> Iterator[tuple[list[Step], int | None, int | None]]:
         """Of each thing promised in a life: its steps up to an instant, by when it was due, when it was settled."""
-        story = [one for one in ledger.story(life) if one.time <= at]
+        story = ledger.story(life, at)
         by_entity: dict[int, list[Step]] = {}
         for step in steps_of(life, story):
             by_entity.setdefault(step.entity, []).append(step)
-        for entity, steps in by_entity.items():
-            is_ticket = bool(entity) and life.entities[entity - 1].startswith("ticket/")
-            if is_ticket == (self.target.entity == "ticket"):
-                settled = self._settled(steps)
-                yield steps, self._due(story, steps, entity), settled
+        ours = {
+            entity: steps
+            for entity, steps in by_entity.items()
+            if (self.target.entity == "ticket") == (bool(entity) and life.entities[entity - 1].startswith("ticket/"))
+        }
+        if self.target.entity == "order" and ours:
+            # Of several parcels the first to come counts.
+            entity, steps = next(iter(ours.items()))
+            settled = min(filter(None, map(self._settled, ours.values())), default=None)
+            yield steps, self._due(story, entity), settled
+            return
+        for entity, steps in ours.items():
+            yield steps, self._due(story, entity), self._settled(steps)
 
     def _settled(self, steps: Sequence[Step]) -> int | None:
         times = [
@@ -156,7 +170,7 @@ class Promises:
         ]
         return min(times, default=None)
 
-    def _due(self, story: Sequence[Happened], steps: Sequence[Step], entity: int) -> int | None:
+    def _due(self, story: Sequence[Happened], entity: int) -> int | None:
         if self.target.within is None:
             return promise_of(story, entity if self.target.entity == "delivery" else 0)
         begun = [one.time for one in story if one.entity in (0, entity) and self.target.since in one.sort.moments]
@@ -194,29 +208,35 @@ class Promises:
 
     def _rehearse(
         self, told: Sequence[tuple[list[Step], int | None, int | None]], at: int
-    ) -> Iterator[tuple[F64, int]]:
-        """Forecasts that could have been made in the last days, and what came of them."""
-        for then in range(at - _REHEARSED_MS, at - _REHEARSED_FOR_MS + 1, _REHEARSED_EVERY_MS):
-            chances, missed = [], 0
+    ) -> Iterator[list[tuple[F64, F64, int]]]:
+        """Forecasts that could have been made in the last days, and what came of them, for each horizon."""
+        first = min((steps[0].start for steps, _, _ in told), default=at) + _LEAD_MS
+        longest = HORIZONS_MS[-1]
+        for then in range(max(first, at - _REHEARSED_MS), at - longest + 1, _REHEARSED_EVERY_MS):
+            rows = []
             for steps, due, settled in told:
-                if (
-                    due is None
-                    or not then < due <= then + _REHEARSED_FOR_MS
-                    or (settled is not None and settled <= then)
-                ):
+                if due is None or not then < due <= then + longest or (settled is not None and settled <= then):
                     continue
                 begun = [step for step in steps if step.start <= then]
                 if begun:
-                    chances.append(self._chance(begun[-1], due, then))
-                    missed += settled is None or settled > due
-            yield np.array(chances), missed
+                    chance, novelty = self._chance(begun[-1], due, then)
+                    rows.append((due - then, chance, novelty, settled is None or settled > due))
+            yield [
+                (
+                    np.array([row[1] for row in rows if row[0] <= horizon]),
+                    np.array([row[2] for row in rows if row[0] <= horizon]),
+                    sum(row[3] for row in rows if row[0] <= horizon),
+                )
+                for horizon in HORIZONS_MS
+            ]
 
     # -- forecasting ----------------------------------------------------------------------------------------------
 
-    def _chance(self, step: Step, due: int, at: int) -> float:
+    def _chance(self, step: Step, due: int, at: int) -> tuple[float, float]:
+        """The chance to miss it, and by how much its log odds vary because little like it is known."""
         table = self._tables.get(step.name)
         if table is None:
-            return self.base
+            return self.base, NOVEL
         start = self._working(step.start)
         waited, left = float(self._working(at) - start), float(self._working(due) - start)
         hour, day = self._clock.at(step.start)
@@ -239,20 +259,34 @@ class Promises:
             longest = np.zeros(len(table.gap), dtype=np.bool_)
             longest[np.argsort(table.gap)[-_LEAST_ALIKE:]] = True
             prior = shrunk([longest], table.lasted, table.came, left, max(0.5, self.base))
-        return shrunk(groups, table.lasted, table.came, left, prior)
+        known = float(np.count_nonzero(groups[1]))
+        return shrunk(groups, table.lasted, table.came, left, prior), NOVEL * SHRINK / (SHRINK + known)
 
     def open(self, ledger: Ledger, at: int) -> list[Open]:
         """Everything promised that is open at an instant, what is overdue among it."""
         found = []
         for life in ledger:
+            if life.last < at - LEARNS_MS or self._is_over(life, at):
+                continue
             for steps, due, settled in self._told(ledger, life, at):
-                if due is not None and settled is None and steps[-1].name.split()[0] not in ("delivery.returned",):
+                if due is not None and settled is None:
                     found.append(Open(life, steps[-1].entity, due, steps[-1]))
         return found
 
+    def _is_over(self, life: Life, at: int) -> bool:
+        """Whether there is nothing to look for, as is quickly seen."""
+        if self.target.entity == "ticket":
+            return not any(name.startswith("ticket/") for name in life.entities)
+        return life.first(_OVER) <= at
+
     def chances(self, open_: Sequence[Open], at: int) -> F64:
-        """Of each to miss its promise, 0 to 1; shape (n,)."""
-        return np.array([self._chance(one.step, one.due, at) for one in open_])
+        """Of each to miss its promise, and how much is not known of it; shape (n, 2)."""
+        return np.array([self._chance(one.step, one.due, at) for one in open_]).reshape(len(open_), 2)
+
+    def median(self, stage: str) -> float:
+        """How long it usually takes from a stage to the end, in working ms; 0 where that is not known."""
+        table = self._tables.get(stage)
+        return 0.0 if table is None or not table.came.any() else float(np.median(table.lasted[table.came]))
 
     def forecast_of(self, ledger: Ledger, at: int, horizon: int) -> Forecast:
         """Of what is open in a ledger at an instant: see :meth:`forecast`."""
@@ -262,8 +296,8 @@ class Promises:
         """Of those that are :meth:`open` at an instant, how many will miss a promise that falls within ``horizon``
         ms."""
         soon = [one for one in open_ if at < one.due <= at + horizon]
-        chances = self.chances(soon, at)
-        low, high = interval(distribution(chances, self.fate), SHARE)
+        chances, novelty = self.chances(soon, at).T
+        low, high = self.interval(chances, novelty, horizon)
         expected = float(chances.sum())
         order = sorted(
             range(len(soon)), key=lambda number: (-chances[number], soon[number].due, soon[number].life.subject)
@@ -282,6 +316,11 @@ class Promises:
                 self._endangered(soon[number], float(chances[number])) for number in order[:MOST_ENDANGERED]
             ),
         )
+
+    def interval(self, chances: F64, novelty: F64, horizon: int) -> tuple[int, int]:
+        """Where the count lies with 90 % probability, of chances within a horizon (ms)."""
+        nearest = min(range(len(HORIZONS_MS)), key=lambda number: abs(HORIZONS_MS[number] - horizon))
+        return interval(distribution(chances, np.hypot(self.fates[nearest], novelty)), SHARE)
 
     def _endangered(self, one: Open, chance: float) -> Endangered:
         name = one.life.entities[one.entity - 1] if one.entity else ""

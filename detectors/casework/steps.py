@@ -92,9 +92,9 @@ def steps_of(life: Life, story: Sequence[Happened]) -> Iterator[Step]:
             )
 
 
-def all_steps(ledger: Ledger, lives: Iterable[Life] | None = None) -> list[Step]:
-    """Of all lives, or of some."""
-    return [step for life in (ledger if lives is None else lives) for step in steps_of(life, ledger.story(life))]
+def all_steps(ledger: Ledger, until: int) -> list[Step]:
+    """Of all lives, as far as they had come by an instant (epoch ms)."""
+    return [step for life in ledger for step in steps_of(life, ledger.story(life, until))]
 
 
 class Clock:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
+
+from streams.kpis.grid import DAY_MS
 
 RESTS = 0.1
 """A day of the week with less than this share of what a mean day has is a day of rest."""
@@ -47,15 +50,13 @@ class WorkingTime:
             round(datetime.combine(date.fromordinal(each), datetime.min.time(), self._zone).timestamp()) * 1000
             for each in range(first, last + 1)
         ]
-        # Counted from a fixed day, so that what was asked earlier still fits.
-        origin, worked = midnights[0], []
-        week = 7 - len(self.rest)
-        total = (first // 7 * week) * 86_400_000 + sum(
-            86_400_000 for each in range(first // 7 * 7, first) if (each - 1) % 7 not in self.rest
+        # Counted from a fixed day on, so that it fits what was asked before; ordinal 1 is a Monday.
+        worked, week = [], first // 7 * 7
+        total = DAY_MS * (
+            week // 7 * (7 - len(self.rest)) + sum((day - 1) % 7 not in self.rest for day in range(week, first))
         )
-        for number, midnight in enumerate(midnights):
+        for number, (midnight, following) in enumerate(pairwise([*midnights, midnights[-1]])):
             worked.append(total)
-            if number + 1 < len(midnights) and (first + number - 1) % 7 not in self.rest:
-                total += midnights[number + 1] - midnight
-        del origin
+            if (first + number - 1) % 7 not in self.rest:
+                total += following - midnight
         self._first, self._midnights, self._worked = first, midnights, worked

@@ -208,10 +208,13 @@ class CaseFeed:
         # What has not been read yet may be about it.
         return replace(found, complete=False) if self._behind else found
 
-    def forecast(self, horizon_ms: int) -> list[Forecast]:
-        """What will miss its promise within so many ms of the newest event, for each thing that is promised."""
+    def forecast(self, horizon_ms: int = DAY_MS) -> list[Forecast]:
+        """What will miss its promise within so many ms of the newest event, for each thing that is promised; nothing
+        before there are events."""
         with self._lock:
             at = self._ledger.newest
+            if not len(self._ledger):
+                return []
             return [self._promises(target, at).forecast_of(self._ledger, at, horizon_ms) for target in self._targets]
 
     def _promises(self, target: Target, at: int) -> Promises:
@@ -262,6 +265,7 @@ class CaseFeed:
         with self._lock:
             self._ledger.complete_since = 0 if all_ else since
         self._known_ends = ends
+        self._behind = sum(ends[each] - begins[each] for each in partitions)
         return begins
 
     def _take(self, reader: Any, found: dict[TopicPartition, list[Any]]) -> None:

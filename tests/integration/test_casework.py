@@ -90,11 +90,18 @@ def test_a_feed_keeps_up_waits_when_asked_to_and_assesses(config: Config) -> Non
     half = len(events) // 2
     send(config, events[:half])
     spoil(config)
-    allowed = False
-    feed = CaseFeed(config, lambda: allowed, days=60)
+    allowed, asked = False, 0
+
+    def may_run() -> bool:
+        nonlocal asked
+        asked += 1
+        return allowed
+
+    feed = CaseFeed(config, may_run, days=60)
     feed.start()
     try:
-        assert feed.behind
+        eventually(lambda: asked >= 3)
+        assert feed.behind >= half
         allowed = True
         eventually(lambda: not feed.behind)
         assert feed.unreadable == 1
