@@ -11,7 +11,21 @@ from typing import Any
 import click
 
 from streams import __version__
-from streams.cli import broker, check, dlq, evaluate, imports, incidents, run, simulate, status, table, topics, worker
+from streams.cli import (
+    broker,
+    check,
+    dlq,
+    evaluate,
+    imports,
+    incidents,
+    promises,
+    run,
+    simulate,
+    status,
+    table,
+    topics,
+    worker,
+)
 from streams.cli.settings import Settings
 from streams.errors import DaybookError
 
@@ -67,6 +81,7 @@ for command in (
     table.top,
     status.status,
     incidents.incidents,
+    promises.promises,
     imports.import_,
     simulate.simulate,
     evaluate.evaluate,

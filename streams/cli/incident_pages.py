@@ -29,12 +29,12 @@ _CASES = 10
 COLUMNS = ("order", "tickets", "customer", "amount", "currency", "why", "since", "records")
 
 
-def _at(config: Config, ms: int) -> str:
+def moment(config: Config, ms: int) -> str:
     """In the business's time."""
     return datetime.fromtimestamp(ms / 1000, ZoneInfo(config.business.timezone)).strftime("%a %Y-%m-%d %H:%M")
 
 
-def _said(text: str) -> str:
+def printable(text: str) -> str:
     """Without what a terminal would obey: names and notes are anybody's text."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
@@ -48,13 +48,13 @@ def print_list(config: Config, incidents: Iterable[Incident]) -> None:
     for one in incidents:
         found = one.assessment
         table.add_row(
-            _at(config, one.since),
+            moment(config, one.since),
             Text(one.state, _STYLES[one.severity] if one.live else "dim"),
-            Text(_said(one.title)),
+            Text(printable(one.title)),
             "" if found is None else f"{found.orders:,}",
             "" if found is None else money(found.amount, config.business.currency),
-            Text(_said(one.owner)),
-            Text(_said(one.id), "dim"),
+            Text(printable(one.owner)),
+            Text(printable(one.id), "dim"),
         )
     Console(highlight=False).print(table)
 
@@ -64,14 +64,14 @@ def print_one(config: Config, one: Incident) -> None:
     console = Console(highlight=False, soft_wrap=True)
 
     def line(name: str, text: str) -> None:
-        console.print(f"[dim]{name:10}[/]{escape(_said(text))}")
+        console.print(f"[dim]{name:10}[/]{escape(printable(text))}")
 
-    console.print(Text(_said(one.title), f"bold {_STYLES[one.severity]}".strip()))
+    console.print(Text(printable(one.title), f"bold {_STYLES[one.severity]}".strip()))
     line("id", f"{one.id}, revision {one.revision}")
     line("state", f"{one.state}, {one.severity}" + (f", owner {one.owner}" if one.owner else ""))
     if one.state == "snoozed":
-        line("", f"until {_at(config, one.snoozed_until)}")
-    line("since", f"{_at(config, one.since)}, to {_at(config, one.until)}")
+        line("", f"until {moment(config, one.snoozed_until)}")
+    line("since", f"{moment(config, one.since)}, to {moment(config, one.until)}")
     line("about", ", ".join(f"{name} {value}" for name, value in sorted(one.scope.items())) or "everywhere alike")
     if one.kind == "pipeline":
         line("kind", "pipeline: the data are at fault, not the business")
@@ -96,7 +96,7 @@ def print_one(config: Config, one: Incident) -> None:
             line("", f"{statistic}: of what it is off by, {told}")
     for change in one.history:
         who = f" by {change.by}" if change.by else ""
-        line(_at(config, change.at)[4:], f" {change.what}{who}" + (f": {change.note}" if change.note else ""))
+        line(moment(config, change.at)[4:], f" {change.what}{who}" + (f": {change.note}" if change.note else ""))
     if found is not None and found.cases:
         console.print(_cases(config, found.cases[:_CASES]))
         rest = found.orders + found.tickets - _CASES
@@ -113,10 +113,10 @@ def _symptoms(config: Config, symptoms: Iterable[Symptom]) -> Table:
         low, _, high = (human(bound, one.unit, config.business.currency) for bound in one.expected)
         table.add_row(
             Text(name),
-            Text(_said(" ".join(one.slice.values()))),
+            Text(printable(" ".join(one.slice.values()))),
             human(one.value, one.unit, config.business.currency),
             f"{low} to {high}",
-            Text(_said(one.why)),
+            Text(printable(one.why)),
         )
     return table
 
@@ -127,11 +127,11 @@ def _cases(config: Config, cases: Iterable[Case]) -> Table:
         table.add_column(heading, justify="right" if heading == "Worth" else "left", overflow="fold")
     for one in cases:
         table.add_row(
-            Text(_said(one.order)),
-            Text(_said(" ".join(one.tickets))),
+            Text(printable(one.order)),
+            Text(printable(" ".join(one.tickets))),
             money(one.amount, config.business.currency) if one.amount else "",
-            _at(config, one.since)[4:] if one.since else "",
-            Text(_said(one.why)),
+            moment(config, one.since)[4:] if one.since else "",
+            Text(printable(one.why)),
         )
     return table
 
@@ -147,9 +147,9 @@ def print_history(config: Config, revisions: Sequence[Incident]) -> None:
             f"{one.revision}",
             one.state,
             one.severity,
-            Text(_said(one.title)),
+            Text(printable(one.title)),
             "" if one.assessment is None else f"{one.assessment.orders:,}",
-            Text(_said(f"{_at(config, last.at)} {last.what} {last.note}")),
+            Text(printable(f"{moment(config, last.at)} {last.what} {last.note}")),
         )
     Console(highlight=False).print(table)
 

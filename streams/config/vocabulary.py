@@ -56,6 +56,7 @@ RESERVED_PREFIXES = (
     "kpi_",
     "notification_",
     "notifications_",
+    "promises_",
     "state_",
     "worker_",
 )

@@ -124,7 +124,7 @@ class DaybookApp(faust.App):
             loop.call_soon_threadsafe(agent.heard, troubles, at)
 
         feed = CaseFeed(self.daybook, lambda: self.aggregate.lag <= MOST_BEHIND)
-        self.investigator = Investigator(feed, assessed, heard)
+        self.investigator = Investigator(feed, assessed, heard, self.metrics.promised)
         self.messenger = Messenger(self.channels, agent.delivered, self.metrics.notify)
         agent.outside = [self.investigator, self.messenger]
 

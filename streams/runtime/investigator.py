@@ -14,8 +14,9 @@ from detectors.incidents.feeds import FeedTrouble, Trouble
 from detectors.incidents.incident import Assessment, Incident
 from detectors.notification.message import Message
 from detectors.response.response import Response
-from streams.kpis.grid import HOUR_MS
+from streams.kpis.grid import DAY_MS, HOUR_MS
 from streams.runtime.casework import CaseFeed
+from streams.runtime.promised import PromiseCollector
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +26,8 @@ DUTY = 0.25
 """The share of its time that it may take."""
 AGAIN_MS = 60_000
 """An incident that has not changed is looked through again when event time has moved so far."""
+FORESEEN_MS = 300_000
+"""What will miss its promise is worked out again when event time has moved so far."""
 TROUBLED_MS = 2 * HOUR_MS
 """So long after the last trouble with a source it is still said how things are."""
 OVER_MS = 2 * HOUR_MS
@@ -33,21 +36,23 @@ OVER_MS = 2 * HOUR_MS
 
 class Investigator:
     """Assesses the incidents that this worker has, in a thread. ``assessed`` and ``heard`` are called in it, with what
-    was found and with what is wrong with the sources (and as of which instant of event time)."""
+    was found and with what is wrong with the sources (and as of which instant of event time); ``promised`` is told
+    what will miss its promise."""
 
     def __init__(
         self,
         feed: CaseFeed,
         assessed: Callable[[str, Assessment], None],
         heard: Callable[[Sequence[FeedTrouble], int], None],
+        promised: PromiseCollector,
     ) -> None:
-        self._feed, self._assessed, self._heard = feed, assessed, heard
+        self._feed, self._assessed, self._heard, self._promised = feed, assessed, heard, promised
         self._wanted: tuple[Incident, ...] | None = None
         self._known: dict[str, tuple[Incident, int]] = {}
         """What was looked through, as it was then, and as of when."""
         self._troubled: int | None = None
         self._told: set[tuple[str, Trouble]] = set()
-        self._told_at = 0
+        self._told_at = self._foreseen = 0
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, name="investigator", daemon=True)
         self._started = False
@@ -72,10 +77,12 @@ class Investigator:
             wanted, begun = self._wanted, time.monotonic()
             if wanted is None:
                 self._known.clear()
+                self._promised.tell(())
                 continue
             try:
                 self._listen()
                 self._look(wanted)
+                self._foresee()
             except Exception:  # a fault of ours must not end it
                 log.exception("incidents could not be looked through")
             self._ends.wait((time.monotonic() - begun) * (1.0 / DUTY - 1.0))
@@ -93,6 +100,13 @@ class Investigator:
         if news and now - self._troubled <= TROUBLED_MS:
             self._told, self._told_at = seen, now
             self._heard(troubles, now)
+
+    def _foresee(self) -> None:
+        """Say what will miss its promise, once all has been read."""
+        now = self._feed.newest
+        if not self._feed.behind and now - self._foreseen >= FORESEEN_MS:
+            self._foreseen = now
+            self._promised.tell(self._feed.forecast(DAY_MS))
 
     def _look(self, wanted: Sequence[Incident]) -> None:
         now = self._feed.newest

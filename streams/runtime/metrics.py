@@ -39,6 +39,7 @@ from streams.runtime.goals import GOAL_LABELS, goals_of
 from streams.runtime.judged import JudgedCollector
 from streams.runtime.live_incidents import IncidentCollector
 from streams.runtime.notify.metrics import NotifyMetrics
+from streams.runtime.promised import PromiseCollector
 
 log = structlog.get_logger(__name__)
 
@@ -169,6 +170,7 @@ class Metrics:
         self.judged = JudgedCollector(registry)
         self.incidents = IncidentCollector(registry)
         self.notify = NotifyMetrics(registry)
+        self.promised = PromiseCollector(registry)
         try:
             registry.register(self.kpis)
         except ValueError as error:
