@@ -66,17 +66,26 @@ class Feeds:
     def __init__(self, lateness: int) -> None:
         self._lateness = lateness
         self._sources: dict[str, _Source] = {}
-        self._now: dict[int, int] = {}
+        self._now: dict[tuple[int, int], int] = {}
+        """By family and partition: those of one partition follow each other, those of several need not."""
 
     @property
     def now(self) -> int:
         """How far event time has come, whoever says so; -1 before anything has."""
         return max(self._now.values(), default=-1)
 
-    def take(self, source: str, family: int, time: int, dimensions: Mapping[str, str], heartbeat: bool = False) -> None:
+    def take(
+        self,
+        source: str,
+        family: int,
+        time: int,
+        dimensions: Mapping[str, str],
+        heartbeat: bool = False,
+        partition: int = 0,
+    ) -> None:
         """An event, or a heartbeat, of a family at an instant (epoch ms); ``dimensions`` are those it names itself."""
-        of, before = self._of(source, family), self._now.get(family, time)
-        self._now[family] = max(before, time)
+        of, before = self._of(source, family), self._now.get((family, partition), time)
+        self._now[family, partition] = max(before, time)
         if heartbeat:
             if time > of.last_beat:
                 if of.last_beat >= 0:

@@ -18,7 +18,7 @@ from streams.events.times import format_time
 from streams.kpis.units import human, major, money
 
 if TYPE_CHECKING:
-    from detectors.incidents.incident import Case, Incident, Symptom
+    from detectors.incidents.incident import Assessment, Case, Incident, Symptom
     from streams.config import Config
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "info": ""}
@@ -34,29 +34,32 @@ def moment(config: Config, ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, ZoneInfo(config.business.timezone)).strftime("%a %Y-%m-%d %H:%M")
 
 
+def _hits(config: Config, found: Assessment) -> str:
+    """How many orders and tickets, and what they are worth."""
+    said = [f"{found.orders:,} orders ({money(found.amount, config.business.currency)})"] if found.orders else []
+    return ", ".join([*said, *([f"{found.tickets:,} tickets"] if found.tickets else [])]) or "no orders"
+
+
 def printable(text: str) -> str:
     """Without what a terminal would obey: names and notes are anybody's text."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
 def print_list(config: Config, incidents: Iterable[Incident]) -> None:
-    """A line each."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Since", "State", "What", "Orders", "Worth", "Owner", "ID"):
-        right = heading in ("Orders", "Worth")
-        table.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=heading != "What")
+    """Two lines each: what is wrong, since when; what it hits, who looks after it, and what it is called."""
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for one in incidents:
         found = one.assessment
-        table.add_row(
-            moment(config, one.since),
-            Text(one.state, _STYLES[one.severity] if one.live else "dim"),
-            Text(printable(one.title)),
-            "" if found is None else f"{found.orders:,}",
-            "" if found is None else money(found.amount, config.business.currency),
-            Text(printable(one.owner)),
-            Text(printable(one.id), "dim"),
-        )
-    Console(highlight=False).print(table)
+        hits = [_hits(config, found)] if found is not None and (found.orders or found.tickets) else []
+        owner = [printable(one.owner)] if one.owner else []
+        state = Text(one.state, _STYLES[one.severity] if one.live else "dim")
+        table.add_row(moment(config, one.since), state, Text(printable(one.title)))
+        table.add_row("", "", Text(" · ".join([*hits, *owner, printable(one.id)]), "dim"))
+    console.print(table)
 
 
 def print_one(config: Config, one: Incident) -> None:
@@ -77,11 +80,7 @@ def print_one(config: Config, one: Incident) -> None:
         line("kind", "pipeline: the data are at fault, not the business")
     found = one.assessment
     if found is not None:
-        line(
-            "hits",
-            f"{found.orders:,} orders ({money(found.amount, config.business.currency)}), "
-            f"{found.tickets:,} tickets, {found.customers:,} customers",
-        )
+        line("hits", f"{_hits(config, found)}, {found.customers:,} customers")
         if found.explanation:
             line("because", found.explanation)
         if not found.complete:

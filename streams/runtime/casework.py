@@ -72,7 +72,7 @@ class _Intake:
                 event if time <= self._until else None for event, time in zip(events, times.tolist(), strict=True)
             ]
         if self._hearing is not None:
-            self._hearing.take(partition.topic, records, decoded)
+            self._hearing.take(partition, records, decoded)
         offsets = [record.offset for record in records]
         latest = [record.timestamp + self._future_ms for record in records]
         before = self.ledger.passed_over

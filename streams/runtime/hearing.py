@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from kafka import TopicPartition
 
 from detectors.incidents.feeds import Feeds
 from streams.events.times import NO_TIME, parse_times
@@ -44,16 +45,16 @@ class Hearing:
             for type_, field in dimension.sources:
                 self._fields[type_].append((dimension.name, field))
 
-    def take(self, topic: str, records: Sequence[Any], events: Sequence[BusinessEvent | None]) -> None:
+    def take(self, partition: TopicPartition, records: Sequence[Any], events: Sequence[BusinessEvent | None]) -> None:
         """A chunk of a partition: its records, and the events they are; None stands for what cannot be read."""
-        family = self._family[topic]
+        family, number = self._family[partition.topic], partition.partition
         times, _ = parse_times([None if event is None else event.time for event in events])
         for event, at, record in zip(events, times.tolist(), records, strict=True):
             if event is None or at == NO_TIME or at > record.timestamp + self._future_ms:
-                self.feeds.unreadable(source_of(record.value) or topic, family)
+                self.feeds.unreadable(source_of(record.value) or partition.topic, family)
             elif isinstance(event, SourceHeartbeat):
-                self.feeds.take(event.source, family, at, {}, heartbeat=True)
+                self.feeds.take(event.source, family, at, {}, heartbeat=True, partition=number)
             else:
                 fields = self._fields[str(event.__struct_config__.tag)]
                 told = {name: value for name, field in fields if (value := getattr(event.data, field))}
-                self.feeds.take(event.source, family, at, told)
+                self.feeds.take(event.source, family, at, told, partition=number)

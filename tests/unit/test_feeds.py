@@ -73,6 +73,17 @@ def test_events_that_come_too_late_to_count_are_a_trouble_where_they_are_many() 
     assert feeds.troubles() == []  # no more than one in six
 
 
+def test_partitions_are_read_one_after_the_other_and_none_is_late_for_that() -> None:
+    feeds = Feeds(LATENESS)
+    for partition in range(2):
+        for minute in range(200):
+            feeds.take("/a", 1, START + minute * MINUTE, {}, partition=partition)
+    assert feeds.troubles() == []
+    for _ in range(100):
+        feeds.take("/a", 1, START, {}, partition=1)
+    assert [one.trouble for one in feeds.troubles()] == ["late"]
+
+
 def test_records_that_cannot_be_read_are_a_trouble_of_who_sent_them() -> None:
     feeds = Feeds(LATENESS)
     feeds.take("/shop", 0, START, {})
