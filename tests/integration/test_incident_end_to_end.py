@@ -34,7 +34,7 @@ from tests.support.receiver import Receiver, Request
 
 MONDAY = 1_772_406_000_000
 """2 March 2026, midnight in Berlin."""
-WEEKS = 3
+WEEKS = 5
 """So long all is as usual."""
 WITHIN = 180.0
 _DAYS = LocalDays("Europe/Berlin", MONDAY - 20 * DAY)
@@ -60,21 +60,21 @@ def _region(share: float, warehouse: str, **carriers: float) -> Region:
 
 
 def settings() -> SimulatorSettings:
-    """Two regions, three weeks as usual, the outage, and a week after it. No parcel is late or lost by itself: then
+    """Two regions, five weeks as usual, the outage, and a week after it. No parcel is late or lost by itself: then
     what the outage has hit is what was under way."""
     shop = Shop(
         late=0.0,
         lost=0.0,
         regions={
-            "north": _region(0.45, "hamburg", postbird=0.65, swiftparcel=0.35),
-            "south": _region(0.55, "nuremberg", postbird=0.5, swiftparcel=0.5),
+            "north": _region(0.6, "hamburg", postbird=0.8, swiftparcel=0.2),
+            "south": _region(0.4, "nuremberg", postbird=0.5, swiftparcel=0.5),
         },
     )
     return SimulatorSettings(
         start=at(-14),
         end=at(7 * WEEKS + 9) + MINUTE,
         reference=at(0),
-        seed=7,
+        seed=1,
         orders_per_day=600,
         heartbeat=HOUR // 4,
         shop=shop,
