@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from math import log
 from typing import NamedTuple
 
 from detectors.casework.held import Held, held
 from detectors.casework.ledger import Ledger
-from detectors.casework.lives import Life
 from detectors.casework.scope import Scope
 from detectors.casework.standstill import BEFORE_MS, Flow, Standstill, standstill
 from detectors.casework.steps import Clock, Step, Usual, all_steps
-from detectors.casework.stories import counted, lasted, promise_of, stayed
+from detectors.casework.tally import Hit, by_kpi
 from detectors.incidents.incident import Case, Cause, Incident, Symptom
 from detectors.incidents.stages import Stage, stages_of
-from streams.events.times import NO_TIME
 from streams.events.types import TYPE_NAMES
 from streams.kpis.definitions import Definitions, DurationKpi, KpiDefinition, LevelKpi, MeasureKpi
 from streams.kpis.grid import DAY_MS, HOUR_MS
@@ -40,18 +38,6 @@ _STANDS: dict[Stage, tuple[frozenset[str], ...]] = {
     Stage.DELIVERY: (frozenset({"delivery.checkpoint", "delivery.delivered", "delivery.failed"}),),
 }
 """What moves at a stage. Dispatch is no step of the carrier's: it goes on where the carrier stands still elsewhere."""
-_OFTEN = 3.0
-_MOSTLY = 0.7
-
-
-class Hit(NamedTuple):
-    """Why a life is on the worklist. ``entity`` is 0 for the order."""
-
-    life: Life
-    entity: int
-    since: int
-    why: str
-    places: tuple[int, ...]
 
 
 class Found(NamedTuple):
@@ -84,7 +70,7 @@ def look_through(incident: Incident, ledger: Ledger, definitions: Definitions, a
         found, still = _stood(incident, ledger, stage, [kpi for _, kpi in waiting], at)
     if not found:
         for symptom, kpi in at_stage:
-            found += _by_kpi(incident, symptom, kpi, ledger, at)
+            found += by_kpi(incident, symptom, kpi, ledger, at)
     return Found(_earliest(found), stage, still)
 
 
@@ -227,101 +213,6 @@ def _said(one: Held, at: int) -> Hit:
     so_far = "nothing for" if step.next is not None else "nothing yet for"
     usual = f"; {duration(one.usual / 1000)} is usual" if one.usual < float("inf") else ""
     return Hit(step.life, step.entity, step.start, f"{last}, then {so_far} {duration(gap / 1000)}{usual}", step.places)
-
-
-# -- by what a KPI counts -----------------------------------------------------------------------------------------
-
-
-def _by_kpi(incident: Incident, symptom: Symptom, kpi: KpiDefinition, ledger: Ledger, at: int) -> list[Hit]:
-    since = max(symptom.since, incident.since)
-    until = min(symptom.until, max(incident.cause_until, since + HOUR_MS), at + 1)
-    scope = Scope(ledger.dimensions, incident.scope, ())
-    find: Callable[[Life], list[Hit]]
-    if isinstance(kpi, DurationKpi):
-        if symptom.side < 0:
-            return []
-        longest = symptom.expected[2] * 1000.0
-        find = lambda life: _long(life, kpi, ledger, scope, since, until, at, longest)  # noqa: E731
-    elif isinstance(kpi, LevelKpi):
-        if symptom.side < 0:
-            return []
-        find = lambda life: _inside(life, kpi, ledger, scope, since, until, at)  # noqa: E731
-    elif symptom.side < 0:
-        if kpi.kind != "ratio" or kpi.better != "higher":
-            return []
-        find = lambda life: _missed(life, kpi, ledger, scope, since, until)  # noqa: E731
-    elif kpi.kind in ("ratio", "count") and not (kpi.kind == "ratio" and kpi.better == "higher"):
-        return _those_counted(kpi, ledger, scope, since, until)
-    else:
-        return []
-    return [hit for life in ledger if life.last >= since for hit in find(life)]
-
-
-def _those_counted(kpi: MeasureKpi, ledger: Ledger, scope: Scope, since: int, until: int) -> list[Hit]:
-    """Of a count that is too high, those that are counted; of those that say why, such as have a reason that is not
-    usual, where that explains most of what is too many."""
-    span = max(1, until - since)
-    inside: list[tuple[Hit, str]] = []
-    before: dict[str, int] = {}
-    earlier, first = 0, since
-    for life in ledger:
-        for one in counted(kpi.of, ledger.story(life)):
-            if not scope.knows(one.values):
-                continue
-            if since <= one.time < until:
-                what = kpi.of.moments[0].replace("_", " ").partition(".")[2] or kpi.of.moments[0]
-                why = f"{what}: {one.note.replace('_', ' ')}" if one.note else what
-                inside.append((Hit(life, one.entity, one.time, why, (one.place,)), one.note))
-            elif one.time < since:
-                before[one.note] = before.get(one.note, 0) + 1
-                earlier, first = earlier + 1, min(first, one.time)
-    known_for = max(span, since - max(first, ledger.complete_since))
-    usual = {note: count * span / known_for for note, count in before.items()}
-    notes = {note for _, note in inside}
-    count_of = {note: sum(one == note for _, one in inside) for note in notes}
-    strange = {note for note in notes if count_of[note] > _OFTEN * usual.get(note, 0.0)}
-    too_many = len(inside) - earlier * span / known_for
-    explained = sum(count_of[note] - usual.get(note, 0.0) for note in strange)
-    if strange and explained >= _MOSTLY * too_many:
-        inside = [(hit, note) for hit, note in inside if note in strange]
-    return [hit for hit, _ in inside]
-
-
-def _long(
-    life: Life, kpi: DurationKpi, ledger: Ledger, scope: Scope, since: int, until: int, at: int, longest: float
-) -> list[Hit]:
-    found = []
-    for one in lasted(kpi, ledger.story(life, at)):
-        ended = at if one.end is None else one.end
-        if scope.knows(one.values) and one.start < until and ended > since and ended - one.start > longest:
-            why = f"{duration((ended - one.start) / 1000)}, where {duration(longest / 1000)} is the most that is usual"
-            found.append(Hit(life, one.entity, one.start, why, one.places))
-    return found
-
-
-def _inside(life: Life, kpi: LevelKpi, ledger: Ledger, scope: Scope, since: int, until: int, at: int) -> list[Hit]:
-    found = []
-    for one in stayed(kpi, ledger.story(life, at)):
-        begun = one.start if one.due is None else one.due
-        if scope.knows(one.values) and begun < until and (one.end is None or one.end > since):
-            found.append(Hit(life, one.entity, begun, "open" if one.due is None else "overdue", one.places))
-    return found
-
-
-def _missed(life: Life, kpi: MeasureKpi, ledger: Ledger, scope: Scope, since: int, until: int) -> list[Hit]:
-    """What a ratio counts below and not above."""
-    if kpi.per is None:
-        return []
-    story = ledger.story(life)
-    above = {one.place for one in counted(kpi.of, story)}
-    found = []
-    for one in counted(kpi.per, story):
-        if one.place not in above and since <= one.time < until and scope.knows(one.values):
-            promise = promise_of(story, one.entity)
-            late = promise is not None and promise != NO_TIME and one.time > promise
-            why = f"{duration((one.time - promise) / 1000)} later than promised" if late and promise else "not kept"
-            found.append(Hit(life, one.entity, one.time, why, (one.place,)))
-    return found
 
 
 # -- the list -----------------------------------------------------------------------------------------------------

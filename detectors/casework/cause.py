@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from detectors.casework.affected import Found, Hit
+from detectors.casework.affected import Found
 from detectors.casework.ledger import Ledger
 from detectors.casework.standstill import BEFORE_MS, Flow
 from detectors.casework.steps import Clock
+from detectors.casework.tally import Hit
 from detectors.incidents.grouping import FAR_MS
 from detectors.incidents.incident import Incident
 from detectors.incidents.stages import Stage

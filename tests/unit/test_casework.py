@@ -266,3 +266,14 @@ def test_payments_that_fail_for_the_usual_reasons_are_not_on_the_list() -> None:
     found = affected(incident, ledger, definitions())
     assert {case.order for case in found} == {f"P-{at}" for at in range(30)}
     assert found[0].why == "payment failed: provider error"
+
+
+def test_while_it_lasts_the_list_has_those_hit_by_then_and_nothing_of_what_comes_later() -> None:
+    ledger, label = shop("courier_outage", 35, simple=True, carrier="postbird", region="north")
+    at = BEGIN + 20 * HOUR_MS
+    incident = replace(told(label), until=at, cause_until=at)
+    found = affected(incident, ledger, definitions(), at)
+    precision, recall = fit({case.order for case in found}, set(label.orders))
+    assert precision >= 0.95
+    assert 0.4 < recall < 1.0
+    assert all(case.since <= at for case in found)
