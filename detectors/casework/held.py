@@ -76,6 +76,8 @@ def held(steps: Sequence[Step], usual: Usual, still: Standstill, at: int, sticks
         weighed.append(_Weighed(step, gaps, float(np.mean(due[left] < still.end))))
     strength = 1.0 if still.complete else max(LEAST_STRENGTH, 1.0 - still.seen / still.expected)
     found += _weigh(weighed, still, at, strength)
+    if sticks and still.complete:  # parcels that come later do not wait for those that were held up
+        return found
     known = {(one.step.life.subject, one.step.entity, one.step.start) for one in found}
     others = [step for step in steps if (step.life.subject, step.entity, step.start) not in known]
     others = [step for step in others if (step.life.subject, step.entity) not in moved]
