@@ -15,8 +15,8 @@ from tests.evaluation.grouped import Outcome, Told
 from tests.evaluation.shops import ShopsError
 from tests.evaluation.truth import known
 
-TUNED = frozenset({*((300, seed) for seed in range(1, 7)), (3_000, 1), (3_000, 2)})
-"""The shops, by size and seed, that the grouping was tried on while it was written."""
+TUNED = frozenset({*((300, seed) for seed in range(1, 13)), (3_000, 1), (3_000, 2)})
+"""The shops, by size and seed, that were looked at while the grouping was written."""
 SLICE = 0.9
 """The share of found incidents whose slice is to be right."""
 
@@ -70,7 +70,7 @@ def _shop(of: watched.Shop) -> _Shop:
 
 
 def by_size(shops: Sequence[_Shop]) -> str:
-    """One row for each size, those it was tuned on apart, and one for all others."""
+    """One row for each size, those that were looked at apart, and one for all others."""
     rows = []
     for size in sorted({one.size for one in shops}):
         for tuned in (True, False):
@@ -105,7 +105,7 @@ def _row(size: str, tuned: bool, shops: Sequence[_Shop]) -> list[tuple[object, .
     return [
         (
             size,
-            f"{len(shops)} it was tuned on" if tuned else f"{len(shops)} others",
+            f"{len(shops)} looked at" if tuned else f"{len(shops)} others",
             len(outcomes),
             len(found),
             _share(found, [one for one in found if len(one.about) == 1]),

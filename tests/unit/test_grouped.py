@@ -143,9 +143,9 @@ def test_an_incident_of_ours_that_is_about_two_is_said_to_be() -> None:
 
 
 def test_the_tables_tell_tuned_shops_from_others() -> None:
-    table = by_size([_Shop(300, 1, told()), _Shop(300, 7, told())])
+    table = by_size([_Shop(300, 1, told()), _Shop(300, 17, told())])
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
-    assert [row[:2] for row in rows] == [["300", "1 it was tuned on"], ["300", "1 others"], ["all", "1 others"]]
+    assert [row[:2] for row in rows] == [["300", "1 looked at"], ["300", "1 others"], ["all", "1 others"]]
     assert rows[1][2:] == ["2", "1", "0 of 1", "2.00", "100% ✓", "1 of 1", "0", "3.0", "6.0", "0.50", "0 of 1"]
     kinds = by_kind(told().outcomes).splitlines()[2:]
     assert [cell.strip() for cell in kinds[0].split("|")[1:4]] == ["courier_outage", "1 of 2", "0 of 1"]

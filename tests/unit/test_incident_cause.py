@@ -50,6 +50,32 @@ def test_tickets_and_cancellations_are_no_beginning_where_there_is_another() -> 
         begins_at([], NEAR)
 
 
+def test_a_stage_that_the_rest_does_not_follow_from_is_not_where_it_began() -> None:
+    """Payments do not make parcels late, and no one waits for an answer because customers write days later."""
+    signs = [
+        sign("payment_failure_ratio", Stage.PAYMENT, 3.5),
+        sign("time_to_ship", Stage.DISPATCH, 6.7, 28),
+        sign("on_time_ratio", Stage.DELIVERY, 7.8, 46),
+    ]
+    assert begins_at(signs, NEAR) is Stage.DISPATCH
+    signs = [
+        sign("payment_failure_ratio", Stage.PAYMENT, 3.7, 1),
+        sign("first_response_time", Stage.SUPPORT, 5.0),
+        sign("answered_in_4h", Stage.SUPPORT, 7.1),
+        sign("contact_ratio", Stage.CONTACT, 3.5, 47),
+    ]
+    assert begins_at(signs, NEAR) is Stage.SUPPORT
+
+
+def test_where_nothing_accounts_for_much_what_accounts_for_most_is_where_it_began() -> None:
+    signs = [
+        sign("orders_placed", Stage.INTAKE, 4.0),
+        sign("payment_failure_ratio", Stage.PAYMENT, 5.0),
+        sign("first_response_time", Stage.SUPPORT, 4.5),
+    ]
+    assert begins_at(signs, NEAR) is Stage.PAYMENT
+
+
 def symptom(kpi: str, surprise: float, hours: int = 1, told: bool = True) -> Symptom:
     return Symptom(kpi, "value", {}, 0, hours * HOUR, 1.0, (0.0, 0.5, 0.9), surprise, 1, "ratio", told)
 

@@ -13,7 +13,7 @@ from detectors.evaluation.watcher import Context, Seen
 from streams.events.types import CalendarData
 from streams.ingest.simulator import Label
 from streams.kpis.values import KpiValue
-from tests.evaluation import recording, shop, shops, watched
+from tests.evaluation import judged, recording, shop, shops, watched
 from tests.evaluation.recording import Recording, Series
 from tests.evaluation.trial import Trial, Watched, watch
 from tests.evaluation.truth import known
@@ -270,3 +270,15 @@ def test_tables_of_a_watcher_count_what_was_found_and_what_was_false() -> None:
     # At the one score it has, it has as many false alarms as itself.
     fair = shops.at_rate_of(found[0], "other", trials[:1])
     assert (fair.threshold, fair.with_.recall) == (2.0, 1.0)
+
+
+def test_what_was_judged_of_a_recording_is_read_hour_by_hour_and_kept(tmp_path: Path) -> None:
+    recording.save(tmp_path / "one.npz", quiet())
+    path = judged.make(tmp_path / "one.npz")
+    hours = list(judged.hours(path))
+    assert [len(hour) for hour in hours] == [len(SERIES)] * GRAINS
+    assert [(one.series, one.start) for one in hours[7]] == [(series.name, at(7)) for series in SERIES]
+    assert hours[-1][TOTAL].expected is not None
+    before = path.stat().st_mtime_ns
+    assert judged.make(tmp_path / "one.npz") == path
+    assert path.stat().st_mtime_ns == before
