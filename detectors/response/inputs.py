@@ -29,7 +29,8 @@ class Inputs(Struct, frozen=True, omit_defaults=True):
 
     Final and corrected ``values``, what people said, assessments by incident, what became of messages, and the sources'
     ``troubles`` as of ``heard``, an instant of event time (0: nothing new of them). ``maintenance`` is what is now
-    announced, None: as before. ``resumed``: somebody else has taken over, who does not know what was sent last.
+    announced, None: as before. ``resumed``: somebody else has taken over, who does not know what was sent last. Values
+    wait for others of their hour, but not where it is ``late``.
     """
 
     at: int
@@ -41,6 +42,7 @@ class Inputs(Struct, frozen=True, omit_defaults=True):
     delivered: tuple[Delivered, ...] = ()
     maintenance: tuple[Window, ...] | None = None
     resumed: bool = False
+    late: bool = False
 
     def encode(self) -> bytes:
         """Packed, as in the state log."""

@@ -21,6 +21,7 @@ from detectors.incidents.incident import Assessment, Incident
 from detectors.notification.holds import Window
 from detectors.notification.message import Message
 from detectors.notification.notices import Notices
+from detectors.response.grains import Grains
 from detectors.response.inputs import Inputs
 from streams.errors import ContractError
 from streams.events.times import format_time
@@ -62,6 +63,7 @@ class Response:
     def __init__(self, definitions: Definitions, notices: Notices) -> None:
         self._business = Incidents(definitions)
         self._faults = Faults(definitions)
+        self._grains = Grains(kpi.name for kpi in definitions.kpis)
         self.notices = notices
         self.maintenance: tuple[Window, ...] = ()
         """What is announced now."""
@@ -71,13 +73,21 @@ class Response:
         """All that are live, or have been of late."""
         return [*self._faults.incidents, *self._business.incidents]
 
+    @property
+    def waiting(self) -> int:
+        """How many values wait for others of their hour."""
+        return len(self._grains)
+
     def step(self, inputs: Inputs) -> Outcome:
         """Take in what has come. What is wrong with the feeds comes first: it explains what KPIs show."""
         news = _News({}, {}, [])
         if inputs.heard:
             self._hear(inputs, news)
-        if inputs.values:
-            values, joined = self._faults.claim(inputs.values)
+        for value in inputs.values:
+            self._grains.put(value)
+        whole = self._grains.take(inputs.late)
+        if whole:
+            values, joined = self._faults.claim(whole)
             news.note(joined)
             news.note(self._business.step(values))
         for said in inputs.feedback:
@@ -156,6 +166,7 @@ class Response:
         return {
             "business": self._business.state(),
             "faults": self._faults.state(),
+            "grains": self._grains.state(),
             "notices": self.notices.state(),
             "maintenance": to_builtins(self.maintenance),
         }
@@ -164,6 +175,7 @@ class Response:
         """Become what :meth:`state` told of."""
         self._business.load(state["business"])
         self._faults.load(state["faults"])
+        self._grains.load(state["grains"])
         self.notices.load(state["notices"])
         self.maintenance = convert(state["maintenance"], tuple[Window, ...])
 

@@ -18,15 +18,20 @@ import pytest
 import pytest_asyncio
 
 from detectors.incidents.incident import Incident
+from detectors.response.response import Response
 from streams.config import Config, load_config
 from streams.ingest.simulator import Incident as Trouble
 from streams.ingest.simulator import Label, Shop, Simulation, SimulatorSettings
 from streams.ingest.simulator.localtime import DAY, HOUR, MINUTE, LocalDays
 from streams.ingest.simulator.send import Record, kafka_sink, records
 from streams.ingest.simulator.shop import Region
+from streams.runtime.agents.incidents import revive_response
+from streams.runtime.app import INCIDENT_STATE_VERSION
 from streams.runtime.broker import EmbeddedBroker
 from streams.runtime.incidents import read_incidents
-from streams.runtime.topics import create_topics
+from streams.runtime.notify.channels import notices_of
+from streams.runtime.state.log import StateLog
+from streams.runtime.topics import TopicNames, create_topics
 from tests.integration.conftest import free_port
 from tests.integration.test_notify_channels import SECRET
 from tests.support.monitoring import AlertmanagerProgram, PrometheusProgram
@@ -205,11 +210,22 @@ class Shopping:
 
 
 def about(incidents: dict[str, list[Incident]]) -> list[Incident]:
-    """Those that anything was off of while the carrier stood still, or for three days after, and that are not
-    retracted; as they are now."""
+    """Those that began while the carrier stood still or within three days after, and are not retracted; as they are
+    now."""
     newest = [revisions[-1] for revisions in incidents.values()]
-    late = OUTAGE.end + 3 * DAY
-    return [one for one in newest if one.since < late and one.until > OUTAGE.start and one.state != "retracted"]
+    begun = [one for one in newest if OUTAGE.start - HOUR <= one.since < OUTAGE.end + 3 * DAY]
+    return [one for one in begun if one.state not in ("retracted", "merged")]
+
+
+async def recorded(config: Config) -> dict[str, Incident]:
+    """The incidents that somebody who takes over now would go on with."""
+    log = StateLog(config, TopicNames(config.namespace).incident_state, f"{INCIDENT_STATE_VERSION}", (0, 0))
+    try:
+        chain = await log.recover(0)
+    finally:
+        await log.close()
+    response = Response(config.definitions(), notices_of(config))
+    return {one.id: one for one in revive_response(response, chain, 1).response.incidents}
 
 
 async def until(worker: Worker, holds: Callable[[], Any], within: float = WITHIN) -> Any:
@@ -270,8 +286,12 @@ async def test_one_incident_from_the_events_to_whoever_is_told_and_to_its_end(
 
         ended: Incident = await until(worker, over)
         assert ended.scope == SCOPE
-        assert ended.owner == "Ada"
+        assert ended.owner == "Ada", [(change.at, change.what, change.by, change.note[:60]) for change in ended.history]
         assert [each.id for each in about(read_incidents(config))] == [one.id]
+
+        told = {name: revisions[-1] for name, revisions in read_incidents(config).items()}
+        known = await recorded(config)
+        assert {name: told[name] for name in known} == known, "whoever takes over goes on with what was told"
 
         sheet = await asyncio.to_thread(daybook, path, "incidents", "show", one.id, "--worklist")
         assert {row["order"] for row in csv.DictReader(io.StringIO(sheet))} == set(shop.label.orders)
@@ -280,8 +300,8 @@ async def test_one_incident_from_the_events_to_whoever_is_told_and_to_its_end(
         await program.until(lambda requests: any("resolved" in request.headers["webhook-id"] for request in requests))
         ids = [request.headers["webhook-id"] for request in program.requests]
         assert len(ids) == len(set(ids)), "nothing is sent twice"
-        told = Counter(request.json["news"] for request in program.requests if one.id in request.body.decode())
-        assert told["opened"] == told["resolved"] == 1
+        sent = Counter(request.json["news"] for request in program.requests if one.id in request.body.decode())
+        assert sent["opened"] == sent["resolved"] == 1
         assert one.id not in await asyncio.to_thread(alertmanager.alerts)
     finally:
         prometheus.stop()

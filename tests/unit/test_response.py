@@ -44,7 +44,8 @@ def at(hour: float) -> int:
 
 
 def values(*of: KpiValue) -> Inputs:
-    return Inputs(at=max(one.end for one in of), values=of)
+    """No others of their hour are to come."""
+    return Inputs(at=max(one.end for one in of), values=of, late=True)
 
 
 def silent(since: float, until: float, carrier: str = "postbird") -> FeedTrouble:
@@ -176,6 +177,27 @@ def test_feedback_that_makes_no_sense_is_an_error_that_says_what(fields: dict[st
 
     with pytest.raises(ContractError, match=wrong):
         Feedback.decode(json.dumps({"id": "1", "at": 10, "by": "Ada", **fields}).encode())
+
+
+# -- values that wait for others --------------------------------------------------------------------------------
+
+
+def test_values_of_an_hour_wait_for_all_kpis_and_not_for_ever() -> None:
+    over = response()
+    first = replace(values(strange("orders_placed", 10)), late=False)
+    assert over.step(first).changed == []  # of the others nothing is known yet
+    assert over.waiting == 1
+    assert len(over.step(Inputs(at=at(11), late=True)).changed) == 1
+    usual = [final(kpi, 11, 100.0, expected=(50.0, 100.0, 150.0)) for kpi in ("orders_placed", "revenue")]
+    over.step(values(*usual))
+    # Of the next hour one comes first, and days of it: it is not looked at before the other one has come as far.
+    ahead = [final("orders_placed", hour, 100.0, expected=(50.0, 100.0, 150.0)) for hour in range(12, 60)]
+    over.step(replace(values(*ahead), late=False))
+    assert over.waiting == 48
+    behind = replace(values(strange("revenue", 12, alert=True)), late=False)
+    (changed,) = over.step(behind).changed
+    assert {symptom.kpi for symptom in changed.symptoms} == {"orders_placed", "revenue"}
+    assert over.waiting == 47  # the hour that is whole now is gone
 
 
 # -- what events say, and messages ---------------------------------------------------------------------------------

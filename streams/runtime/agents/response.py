@@ -27,8 +27,9 @@ SOURCE = "/daybook/incidents"
 """The source of the calendar entries that incidents lead to."""
 QUIET = 2.0
 """Seconds without a further value after which a grain is taken for whole: KPIs are told of by several workers."""
-LONGEST = 10.0
-"""Seconds that the first of them waits for the others, at most."""
+LONGEST = 60.0
+"""Seconds after which those that wait have waited for long enough, though others still come: history that is read in
+comes from several workers at their own pace."""
 MOST_VALUES = 5_000
 """Values that are enough for a step."""
 TICK = 5.0
@@ -38,7 +39,7 @@ MOST_PASSED = 20_000
 
 
 class _Inbox:
-    """What has come in since the step before. ``first`` and ``last`` are when values came, in seconds."""
+    """What has come in since the step before."""
 
     def __init__(self) -> None:
         self.values: list[KpiValue] = []
@@ -47,14 +48,8 @@ class _Inbox:
         self.troubles: tuple[FeedTrouble, ...] = ()
         self.heard = 0
         self.delivered: list[Delivered] = []
-        self.first = self.last = 0.0
 
-    def ready(self, now: float) -> bool:
-        """Whether there is anything, and none of it waits for more."""
-        if self.values:
-            patient = len(self.values) < MOST_VALUES and now - self.first < LONGEST
-            if patient and now - self.last < QUIET:
-                return False
+    def __bool__(self) -> bool:
         return bool(self.values or self.said or self.assessments or self.heard or self.delivered)
 
 
@@ -85,7 +80,7 @@ class ResponsePartition(Owned):
         self._maintenance = maintenance
         self._announced: tuple[Window, ...] | None = None
         self._resumed = False
-        self._stepped = clock()
+        self._stepped = self._came = self._whole = clock()
 
     def begin(self, response: Response, offsets: tuple[int, ...], sequence: int) -> None:
         """Go on with a response that is as the state log says. What was told last may not have been: it is told again,
@@ -118,10 +113,7 @@ class ResponsePartition(Owned):
 
     def value(self, value: KpiValue) -> None:
         """A final or corrected value of a grain."""
-        now = self._clock()
-        if not self._inbox.values:
-            self._inbox.first = now
-        self._inbox.last = now
+        self._came = self._clock()
         self._inbox.values.append(value)
 
     def said(self, offset: int, feedback: Feedback) -> None:
@@ -159,7 +151,10 @@ class ResponsePartition(Owned):
 
     def take_news(self) -> Publication | None:
         offsets = (self.next[self._names.kpis], self.next[self._names.feedback])
-        if self.response is None or not (self._inbox.ready(self._clock()) or self._due(offsets)):
+        if self.response is None:
+            return None
+        now, late = self._clock(), self._is_late()
+        if not (self._inbox or late or self._due(offsets)):
             return None
         inbox, self._inbox = self._inbox, _Inbox()
         inputs = Inputs(
@@ -172,13 +167,16 @@ class ResponsePartition(Owned):
             delivered=tuple(inbox.delivered),
             maintenance=self._news_of_maintenance(),
             resumed=not self._resumed,
+            late=late,
         )
-        self._resumed, self._stepped = True, self._clock()
+        self._resumed, self._stepped = True, now
         self._sequence += 1
         weight = 1 + len(inputs.values)
         step = Step(self.recorded, self._sequence, self._told_to, offsets, b"", weight)
         self._told_to = offsets
         outcome = self.response.step(inputs)
+        if not self.response.waiting or late:
+            self._whole = now
         self.letters += self._letters(outcome, inbox.said)
         self.messages += outcome.messages
         self.publication = Publication(step, self._records(outcome), len(self.letters), payload=inputs.encode)
@@ -189,12 +187,18 @@ class ResponsePartition(Owned):
         known, self._announced = self._announced, announced
         return None if announced == known else announced
 
+    def _is_late(self) -> bool:
+        """Whether values have waited for long enough for others of their hour."""
+        assert self.response is not None
+        if not (self.response.waiting or self._inbox.values):
+            return False
+        now = self._clock()
+        return now - self._came >= QUIET or now - self._whole >= LONGEST
+
     def _due(self, offsets: tuple[int, int]) -> bool:
         """Whether a step is due though nothing has come: there may be something to say, or so much was passed over that
         a recovery would have to read again."""
         assert self.response is not None
-        if self._inbox.values:
-            return False
         passed = sum(offsets) - sum(self._told_to)
         return passed >= MOST_PASSED or (self._clock() - self._stepped >= TICK and self.response.restless())
 
