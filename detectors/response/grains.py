@@ -41,8 +41,11 @@ class Grains:
         whole = 0 if self._missing else min(self._next.values(), default=0)
         taken = [value for value in self._held if all_ or value.end < whole]
         self._held = [] if all_ else [value for value in self._held if value.end >= whole]
-        if all_:
+        if all_ and taken:
+            # Who is behind is not waited for again before it has told of something.
             self._missing.clear()
+            reached = max(value.end for value in taken)
+            self._next = {kpi: following for kpi, following in self._next.items() if following > reached}
         return taken
 
     def state(self) -> list[Any]:

@@ -25,9 +25,10 @@ from streams.runtime.transport import Position
 
 SOURCE = "/daybook/incidents"
 """The source of the calendar entries that incidents lead to."""
-QUIET = 2.0
-"""Seconds without a further value after which a grain is taken for whole: KPIs are told of by several workers."""
-LONGEST = 60.0
+QUIET = 15.0
+"""Seconds without a further value after which those that wait have waited for long enough: KPIs are told of by several
+workers, and one may be reading its state."""
+LONGEST = 120.0
 """Seconds after which those that wait have waited for long enough, though others still come: history that is read in
 comes from several workers at their own pace."""
 MOST_VALUES = 5_000
