@@ -7,6 +7,7 @@ sent once what they tell of is recorded, and what becomes of them is taken in li
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -91,6 +92,7 @@ class Respond(Owner[ResponsePartition, Answered]):
         super().__init__("incidents", topics, revive, state_log, MOST_REPLAYED, consumer, send, metrics, clock)
         self._wall, self._maintenance = wall, maintenance
         self.outside = list(outside)
+        self._recording: asyncio.Future[None] | None = None
 
     def _new(self, number: int, before: ResponsePartition | None) -> ResponsePartition:
         return ResponsePartition(number, self._names, self._maintenance, self._clock, self._wall)
@@ -164,9 +166,11 @@ class Respond(Owner[ResponsePartition, Answered]):
             partition.heard(troubles, at)
 
     def delivered(self, result: Delivered) -> None:
-        """What became of a message."""
+        """What became of a message. It is recorded at once: until then a successor would send it again."""
         for partition in self._ready():
             partition.delivered(result)
+        if self._recording is None or self._recording.done():
+            self._recording = asyncio.ensure_future(self.refresh())
 
     def _ready(self) -> list[ResponsePartition]:
         return [one for one in self._partitions.values() if one.recovered]
