@@ -11,7 +11,7 @@ from detectors.incidents.stages import Stage
 from streams.kpis.definitions import Definitions
 from streams.kpis.grid import DAY_MS
 
-MOST_CASES = 1_000
+MOST_CASES = 50
 """So many lines of a worklist are kept in the record of an incident; the counts are of all."""
 REACH_MS = 7 * DAY_MS
 """What waits when an incident begins may have begun so long before."""

@@ -3,8 +3,10 @@ the KPIs show because of it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
 from msgspec import convert, to_builtins
@@ -25,7 +27,7 @@ SETTLED_MS: dict[Trouble, int] = {"silent": 300_000, "late": HOUR_MS, "unreadabl
 AFTER_MS = 6 * HOUR_MS
 """What KPIs show so long after it may still be its doing: what was late is taken in, or never came."""
 KEPT_MS = 6 * DAY_MS
-_AT_MOST_MS = 7 * DAY_MS
+_AT_MOST_MS = 60 * DAY_MS
 """The calendar is told that it lasts so long, until it is over."""
 _FAMILIES = {"order": 0, "delivery": 1, "ticket": 2}
 
@@ -84,11 +86,12 @@ class Faults:
         ]
         if known:
             one = self._incidents[known[-1]]
-            if one.state == "resolved":
+            # Whoever says that it is over knows better.
+            if one.state == "resolved" and not one.history[-1].by:
                 one = lifecycle.reopen(one, trouble.until, note=_told(trouble))
             return one
         return Incident(
-            id=f"feed{trouble.source.replace('/', '-')}-{trouble.trouble}-"
+            id=f"feed-{_slug(trouble.source)}-{trouble.trouble}-"
             f"{datetime.fromtimestamp(trouble.since / 1000, UTC):%Y%m%dT%H%M}",
             kind="pipeline",
             state="open",
@@ -166,6 +169,13 @@ class Faults:
         self._now = state["now"]
         self._incidents = {one.id: one for one in convert(state["incidents"], list[Incident])}
         self._troubles = convert(state["troubles"], dict[str, FeedTrouble])
+
+
+def _slug(source: str) -> str:
+    """A source's name as part of an id: what is not plain becomes a dash, and what is alike then is told apart."""
+    plain = re.sub(r"[^A-Za-z0-9_.]+", "-", source).strip("-")[:60]
+    same = source == "/" + plain.replace("-", "/")
+    return plain if same else f"{plain}-{blake2b(source.encode(), digest_size=3).hexdigest()}"
 
 
 def _title(trouble: FeedTrouble) -> str:

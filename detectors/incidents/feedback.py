@@ -11,6 +11,10 @@ from streams.errors import ContractError
 What = Literal["acknowledged", "snoozed", "resolved", "reopened", "confirmed", "false_alarm", "expected", "missed"]
 
 
+LONGEST = 2_000
+"""Characters of what somebody writes."""
+
+
 class Feedback(Struct, frozen=True, omit_defaults=True):
     """The record of the feedback topic. ``at`` is when it was said, epoch ms, ``id`` is its own.
 
@@ -41,6 +45,8 @@ class Feedback(Struct, frozen=True, omit_defaults=True):
                 raise ContractError("a missed incident has 'kpis', and a 'since' before its 'until'")
         elif not self.incident:
             raise ContractError(f"{self.what}: of which 'incident' is missing")
+        if max(map(len, (self.id, self.by, self.incident, self.note))) > LONGEST:
+            raise ContractError(f"'id', 'by', 'incident' and 'note' have {LONGEST:,} characters at most")
         if self.what in ("snoozed", "expected") and self.until <= self.at:
             raise ContractError(f"{self.what}: 'until' must lie after 'at'")
 
@@ -53,7 +59,7 @@ class Feedback(Struct, frozen=True, omit_defaults=True):
         """Read what :meth:`encode` wrote. Raises :class:`ContractError` for anything else."""
         try:
             return _DECODER.decode(raw)
-        except ValueError as error:  # msgspec's, or that of __post_init__ in its clothes
+        except (ValueError, RecursionError) as error:  # msgspec's, or that of __post_init__ in its clothes
             raise ContractError(f"no feedback: {error}") from None
 
 

@@ -18,6 +18,8 @@ BEATS = 5
 MISSED = 5
 """So many heartbeats in a row that do not come are a silence."""
 LEAST_SILENCE_MS = 300_000
+MOST_SOURCES = 1_000
+"""So many are known: the name is whatever a record says."""
 FEW = 20
 """Fewer late or illegible events within an hour say nothing."""
 LATE_SHARE, UNREADABLE_SHARE = 0.2, 0.05
@@ -105,7 +107,9 @@ class Feeds:
     def _of(self, source: str, family: int) -> _Source:
         of = self._sources.get(source)
         if of is None:
-            of = self._sources[source] = _Source()
+            of = _Source()
+            if len(self._sources) < MOST_SOURCES:
+                self._sources[source] = of
         of.families.add(family)
         return of
 

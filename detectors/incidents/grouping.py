@@ -48,6 +48,8 @@ class Incidents:
         self._known = known_of(definitions)
         self._explanations = Explanations(self._known)
         self._incidents: dict[str, Incident] = {}
+        self._over: set[str] = set()
+        """Those that were over before a step: what ends in it is told of before it is forgotten."""
 
     @property
     def incidents(self) -> list[Incident]:
@@ -58,6 +60,7 @@ class Incidents:
         """Take in final values, and corrected ones; the incidents that are others than before, each a revision later.
         Values of a KPI and grain come together, and best those of all KPIs: what is known at once is judged at once."""
         before = dict(self._incidents)
+        self._over = {name for name, one in before.items() if not one.live}
         # Those of a KPI that is none any more are passed over.
         ours = sorted((value for value in values if value.kpi in self._known), key=_when)
         for end, each in groupby(ours, key=lambda value: value.end):
@@ -83,13 +86,14 @@ class Incidents:
 
     def _grain(self, values: list[KpiValue], end: int) -> None:
         """Take in what ends together, in the order of :func:`_when`."""
+        new = [self._known[value.kpi].recent.is_new(value) for value in values]
         for name, each in groupby(values, key=lambda value: value.kpi):
             for value in self._known[name].recent.put(list(each)):
                 self._take_back(value, end)
         off = [
             Symptom.of(value, self._known[value.kpi].recent.since(value))
-            for value in values
-            if self._known[value.kpi].off(value)
+            for value, is_new in zip(values, new, strict=True)
+            if is_new and self._known[value.kpi].off(value)
         ]
         touched: dict[str, dict[str, None]] = {}
         for symptom in sorted(off, key=lambda one: (not one.told, -one.surprise, one.series)):
@@ -261,7 +265,7 @@ class Incidents:
             # A series may end, and is then never as usual again.
             if one.live and quiet >= RESOLVED_AFTER_MS and (one.calm >= _CALM or quiet > FAR_MS):
                 self._incidents[name] = lifecycle.resolve(one, now, note="as usual again")
-            elif not one.live and quiet > 2 * FAR_MS:
+            elif not one.live and quiet > 2 * FAR_MS and name in self._over:
                 del self._incidents[name]
                 self._explanations.forget(name)
 

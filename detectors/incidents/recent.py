@@ -39,6 +39,14 @@ class Recent:
         """Where the newest grain ends, epoch ms."""
         self._grains: dict[tuple[str, Slice], list[_Grain]] = {}
 
+    def is_new(self, value: KpiValue) -> bool:
+        """Whether it is of a grain that was not told of. A worker that takes over tells again what the one before it
+        told last, and what is longer ago than is remembered may have been told."""
+        grains = self._grains.get((value.stat, slice_of(value.slice)))
+        if grains and value.start <= grains[-1].start:
+            return False
+        return value.end > self.end - KEPT * (value.end - value.start)
+
     def put(self, values: Sequence[KpiValue]) -> list[KpiValue]:
         """Remember the final values of a grain, or what has become of some. A correction is held against what was
         expected at first, and is not judged again.

@@ -192,13 +192,19 @@ class CaseFeed:
     @property
     def newest(self) -> int:
         """How far event time has come in what was read, epoch ms; less than 0 where nothing was."""
-        return self._hearing.feeds.now
+        with self._lock:
+            return self._hearing.feeds.now
 
     def troubles(self) -> tuple[list[FeedTrouble], int]:
-        """What is wrong with the sources, as of an instant of event time, epoch ms. Nothing while it is behind: what
-        is still to be read may be theirs."""
+        """What is wrong with the sources, as of an instant of event time, epoch ms. Nothing while it lags: what is
+        still to be read may be theirs."""
         with self._lock:
-            return ([] if self._behind else self._hearing.feeds.troubles()), self._hearing.feeds.now
+            return ([] if self.lags else self._hearing.feeds.troubles()), self._hearing.feeds.now
+
+    @property
+    def lags(self) -> bool:
+        """Whether it is further behind than one is who reads what comes in."""
+        return self._behind > MOST_AT_ONCE
 
     def assess(self, incident: Incident, at: int | None = None) -> Assessment:
         """What the events read so far say of an incident, up to an event time (epoch ms; the newest unless given)."""
@@ -229,6 +235,9 @@ class CaseFeed:
                 self._follow()
             except (KafkaError, BrokerError) as error:
                 log.warning("events for casework not read, trying again", error=str(error) or type(error).__name__)
+                self._ends.wait(_AGAIN_AFTER)
+            except Exception:  # a fault of ours: whoever asks for incidents still wants to be answered
+                log.exception("events for casework not read, trying again")
                 self._ends.wait(_AGAIN_AFTER)
 
     def _follow(self) -> None:

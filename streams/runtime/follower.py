@@ -54,6 +54,12 @@ class Follower:
                 log.warning("a topic is not read, trying again", topic=self._topic, error=reason)
                 self._ends.wait(_AGAIN_AFTER)
 
+    def _take(self, record: Any) -> None:
+        try:
+            self._apply(record)
+        except Exception as error:  # somebody else's record, whatever it is, must not end it
+            log.error("a record is passed over", topic=self._topic, offset=record.offset, error=str(error))
+
     def _follow(self) -> None:
         reader = consumer(self._config)
         try:
@@ -67,7 +73,7 @@ class Follower:
             while not self._ends.is_set():
                 for records in reader.poll(500, max_records=1_000).values():
                     for record in records:
-                        self._apply(record)
+                        self._take(record)
                 if all(reader.position(partition) >= end for partition, end in ends.items()):
                     self._caught_up.set()
         finally:

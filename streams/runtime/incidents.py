@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from kafka import TopicPartition
 from kafka.errors import KafkaError
-from msgspec import ValidationError
+from msgspec import DecodeError
 
 from detectors.incidents.feedback import Feedback, What
 from detectors.incidents.incident import Incident
 from streams.errors import BrokerError, ContractError, DaybookError
 from streams.runtime.client_errors import brief, broker_errors
-from streams.runtime.letters import read_letters
+from streams.runtime.letters import letter_of
 from streams.runtime.offsets import offset_ranges
 from streams.runtime.producer import open_producer
 from streams.runtime.reader import consumer, records
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 TAKEN_IN_WITHIN = 20.0
 """Seconds in which a worker takes in what somebody says, if one is there."""
-_LOOK_EVERY = 0.3
 
 
 class IncidentError(DaybookError):
@@ -44,7 +43,7 @@ def read_incidents(config: Config) -> dict[str, list[Incident]]:
         for record in records(reader, starts, {partition: end for partition, (_, end) in ranges.items()}):
             try:
                 one = Incident.decode(record.value or b"")
-            except ValidationError:
+            except DecodeError:
                 continue  # of another version, or not ours
             found.setdefault(one.id, {})[one.revision] = one
     except KafkaError as error:
@@ -87,24 +86,52 @@ def say(config: Config, said: Feedback, within: float = TAKEN_IN_WITHIN) -> Inci
 
     None where it is about no incident. Raises :class:`IncidentError` where it is refused, or no worker takes it in.
     """
-    topic = TopicNames(config.namespace).feedback
+    names = TopicNames(config.namespace)
+    answers = [TopicPartition(names.incidents, 0), TopicPartition(names.dlq(names.feedback), 0)]
+    ends = {partition: end for partition, (_, end) in offset_ranges(config, answers).items()}
     with broker_errors(config.kafka.bootstrap):
         producer = open_producer(config)
         try:
-            producer.send(topic, value=said.encode(), key=(said.incident or said.id).encode()).get(timeout=10)
+            key = (said.incident or said.id).encode()
+            producer.send(names.feedback, value=said.encode(), key=key).get(timeout=10)
         finally:
             producer.close()
     if not said.incident:
         return None
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        one = read_incidents(config).get(said.incident, [None])[-1]
-        if one is not None and any((change.at, change.by) == (said.at, said.by) for change in one.history):
-            return one
-        for letter in read_letters(config, topic, None):
-            if said.id.encode() in (letter.value or b""):
-                raise IncidentError(letter.error)
-        time.sleep(_LOOK_EVERY)
+    reader = consumer(config)
+    try:
+        reader.assign(answers)
+        for partition, end in ends.items():
+            reader.seek(partition, end)
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            for fetched in reader.poll(500).values():
+                for record in fetched:
+                    found = _answer(record, said)
+                    if found is not None:
+                        return found
+    except KafkaError as error:
+        raise BrokerError(f"{config.kafka.bootstrap}: {brief(error)}") from None
+    finally:
+        reader.close(autocommit=False)
     raise IncidentError(
         f"it is written down, but no worker has taken it in within {within:g} s; does one run (daybook status)?"
     )
+
+
+def _answer(record: Any, said: Feedback) -> Incident | None:
+    """The incident that a record says became of what somebody said; None where it is about something else.
+
+    Raises :class:`IncidentError` where it is a dead letter of it.
+    """
+    if record.topic.endswith(".dlq"):
+        letter = letter_of(record)
+        if said.id.encode() in (letter.value or b""):
+            raise IncidentError(letter.error)
+        return None
+    try:
+        one = Incident.decode(record.value or b"")
+    except DecodeError:
+        return None
+    spoken = one.id == said.incident and any((each.at, each.by) == (said.at, said.by) for each in one.history)
+    return one if spoken else None

@@ -24,8 +24,10 @@ EVERY = 2.0
 """Seconds between two looks."""
 DUTY = 0.25
 """The share of its time that it may take."""
-AGAIN_MS = 60_000
+AGAIN_MS = 300_000
 """An incident that has not changed is looked through again when event time has moved so far."""
+HEARD_MS = 60_000
+"""How things are with the sources is said again when event time has moved so far."""
 FORESEEN_MS = 300_000
 """What will miss its promise is worked out again when event time has moved so far."""
 TROUBLED_MS = 2 * HOUR_MS
@@ -78,6 +80,7 @@ class Investigator:
             if wanted is None:
                 self._known.clear()
                 self._promised.tell(())
+                self._troubled, self._told, self._told_at = None, set(), 0
                 continue
             try:
                 self._listen()
@@ -91,12 +94,12 @@ class Investigator:
         """Say what is wrong with the sources: while anything is, and for a while after; and at first, for a worker
         before this one may have said that something was."""
         troubles, now = self._feed.troubles()
-        if now < 0:
+        if now < 0 or self._feed.lags:
             return
         if troubles or self._troubled is None:
             self._troubled = now
         seen = {(one.source, one.trouble) for one in troubles}
-        news = seen != self._told or now - self._told_at >= AGAIN_MS
+        news = seen != self._told or now - self._told_at >= HEARD_MS
         if news and now - self._troubled <= TROUBLED_MS:
             self._told, self._told_at = seen, now
             self._heard(troubles, now)

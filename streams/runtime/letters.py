@@ -77,10 +77,11 @@ def _read(reader: Any, ranges: Mapping[TopicPartition, tuple[int, int]], since: 
         found = reader.offsets_for_times(dict.fromkeys(ranges, oldest))
         starts = {tp: found[tp].offset if found.get(tp) else end for tp, end in ends.items()}
     # The embedded broker finds offsets by time only roughly.
-    yield from (_letter(record) for record in records(reader, starts, ends) if record.timestamp >= oldest)
+    yield from (letter_of(record) for record in records(reader, starts, ends) if record.timestamp >= oldest)
 
 
-def _letter(record: Any) -> Letter:
+def letter_of(record: Any) -> Letter:
+    """A record of a dead-letter topic."""
     headers = {name: value.decode("utf-8", "replace") for name, value in record.headers or () if value is not None}
     value = record.value
     return Letter(

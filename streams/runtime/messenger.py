@@ -23,9 +23,12 @@ class Messenger:
         self._deliverer = Deliverer(channels, self._report, metrics)
 
     def tend(self, response: Response | None, messages: Sequence[Message]) -> None:
-        """Send; returns at once."""
-        self._deliverer.offer(messages)
-        if response is not None:
+        """Send; returns at once. What another worker has now is that one's to send."""
+        if response is None:
+            self._deliverer.drop()
+            self._metrics.nothing()
+        else:
+            self._deliverer.offer(messages)
             self._metrics.tell(response.notices, time.time_ns() // 1_000_000, response.maintenance)
 
     async def close(self) -> None:

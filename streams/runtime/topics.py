@@ -281,6 +281,12 @@ def _partition_counts(client: Any, names: list[str]) -> dict[str, int]:
 
 
 def _check_copartitioned(names: TopicNames, counts: dict[str, int], expected: int) -> None:
+    for name in (names.kpis, names.feedback, names.incidents, names.incident_state, names.calendar):
+        if counts.get(name, 1) != 1:
+            raise BrokerError(
+                f"{name} has {counts[name]} partitions, expected 1: whoever makes incidents needs all of it in one "
+                "order; delete it, what it held is told anew, or use another namespace"
+            )
     alike = (*names.events, names.state, names.partials, names.series_state)
     wrong = {name: counts[name] for name in alike if counts.get(name, expected) != expected}
     if not wrong:

@@ -336,3 +336,25 @@ def test_an_alert_in_another_hour_keeps_what_late_events_take_from_one() -> None
     assert [one.state for one in incidents.incidents] == ["open"]
     incidents.step(late_for(5, 24.0))
     assert [one.state for one in incidents.incidents] == ["retracted"]
+
+
+def test_what_is_told_again_changes_nothing_whatever_people_have_done_meanwhile() -> None:
+    incidents = Incidents(DEFINITIONS)
+    first = hour_of("orders_placed", 10, alert="north", north=0.0)
+    (one,) = incidents.step(first)
+    incidents.change(one.id, lambda of: lifecycle.resolve(of, 11 * HOUR, "Ada"))
+    assert incidents.step(first) == []  # a worker that takes over tells its last step again
+    incidents.change(one.id, lambda of: lifecycle.reopen(of, 12 * HOUR, "Ada"))
+    for hour in range(11, 11 + 200):
+        incidents.step(hour_of("orders_placed", hour))
+    assert incidents.incidents == []  # over and let go long ago
+    assert incidents.step(first) == []
+    assert incidents.incidents == []
+
+
+def test_what_ends_within_a_step_is_told_of_before_it_is_forgotten() -> None:
+    incidents = Incidents(DEFINITIONS)
+    (one,) = incidents.step(hour_of("orders_placed", 10, alert="north", north=0.0))
+    days = [value for hour in range(11, 11 + 300) for value in hour_of("orders_placed", hour)]
+    (ended,) = incidents.step(days)
+    assert (ended.id, ended.state) == (one.id, "resolved")

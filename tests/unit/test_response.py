@@ -123,6 +123,23 @@ def test_a_feed_that_breaks_again_at_once_is_the_same_incident() -> None:
     assert [change.what for change in only(over).history] == ["opened", "resolved", "reopened"]
 
 
+def test_who_says_that_a_feed_is_whole_again_is_not_contradicted_by_the_next_report() -> None:
+    over = response()
+    over.step(heard(10.2, silent(10, 10.2)))
+    over.step(said("resolved", only(over).id, 10.3))
+    assert over.step(heard(10.4, silent(10, 10.4))).changed == []
+    assert only(over).state == "resolved"
+
+
+def test_sources_that_are_written_alike_have_incidents_of_their_own() -> None:
+    over = response()
+    names = ("/carrier/a", "/carrier-a", "carrier/a?x=1", "/Träger/ä")
+    over.step(heard(10.2, *(replace(silent(10, 10.2), source=name) for name in names)))
+    ids = {one.id for one in over.incidents}
+    assert len(ids) == len(names)
+    assert all(name.isascii() and "/" not in name and "?" not in name for name in ids)
+
+
 # -- what people say ---------------------------------------------------------------------------------------------
 
 
@@ -170,6 +187,7 @@ def test_what_was_expected_is_over_and_in_the_calendar() -> None:
         ({"what": "missed", "incident": "a"}, "'kpis', and a 'since' before its 'until'"),
         ({"what": "shrugged", "incident": "a"}, "Invalid enum value 'shrugged'"),
         ({"what": "resolved", "incident": 7}, r"\$.incident"),
+        ({"what": "resolved", "incident": "a", "note": "x" * 2_001}, "2,000 characters at most"),
     ],
 )
 def test_feedback_that_makes_no_sense_is_an_error_that_says_what(fields: dict[str, Any], wrong: str) -> None:
@@ -272,3 +290,8 @@ def test_a_response_goes_on_from_its_state_and_steps_from_their_bytes() -> None:
         successor.load(unpack(pack(again.state())))
         assert [successor.step(Inputs.decode(step.encode())) for step in steps[cut:]] == outcomes[cut:]
         assert successor.state() == straight.state()
+
+
+def test_feedback_that_is_nested_without_end_is_an_error_like_any_other() -> None:
+    with pytest.raises(ContractError, match="no feedback"):
+        Feedback.decode(b'{"id":"1","at":1,"by":"","what":"resolved","incident":"a","x":' + b"[" * 100_000)

@@ -19,13 +19,13 @@ def test_names_are_the_namespace_the_family_and_the_version() -> None:
 
 def test_all_names_are_different_and_begin_with_the_namespace() -> None:
     names = [*NAMES.all, *NAMES.dead_letters]
-    assert len(set(names)) == len(names) == 18
+    assert len(set(names)) == len(names) == 19
     assert all(name.startswith("shop.") for name in names)
 
 
 def test_only_the_state_logs_have_no_dead_letters() -> None:
     without = {NAMES.dlq(topic) for topic in NAMES.all} - set(NAMES.dead_letters)
-    assert without == {NAMES.dlq(NAMES.state), NAMES.dlq(NAMES.series_state)}
+    assert without == {NAMES.dlq(topic) for topic in NAMES.state_logs}
 
 
 @pytest.mark.parametrize("namespace", ["", "a b", "ümlaut", ".hidden", "x" * 201, "a/b", "a\n"])

@@ -148,7 +148,7 @@ class Respond(Owner[ResponsePartition, Answered]):
                 value = KpiValue.decode(raw)
                 if value.status != "provisional" and not value.rolling:
                     partition.value(value)
-        except (ContractError, ValueError) as error:
+        except (ContractError, ValueError, RecursionError) as error:
             log.error("a record cannot be read", topic=chunk.tp.topic, offset=offset, error=str(error))
             rejection = Rejection(reason=str(error), code="malformed_record")
             letter = dead_letter(chunk.tp.topic, partition.number, offset, chunk.keys[place], raw, rejection)

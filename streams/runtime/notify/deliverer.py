@@ -43,6 +43,11 @@ class Deliverer:
             if key not in self._under_way:
                 self._under_way[key] = asyncio.get_running_loop().create_task(self._deliver(message))
 
+    def drop(self) -> None:
+        """Send nothing of what is under way any more: somebody else does now."""
+        for task in self._under_way.values():
+            task.cancel()
+
     async def close(self) -> None:
         """Send nothing more, wait for nothing more."""
         tasks = list(self._under_way.values())

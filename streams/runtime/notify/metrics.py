@@ -61,6 +61,12 @@ class NotifyMetrics:
         """How long a channel took."""
         self.seconds.labels(channel).observe(seconds)
 
+    def nothing(self) -> None:
+        """Another worker sends."""
+        for channel in self._channels:
+            self.pending.labels(channel).set(0)
+        self.held.set(0)
+
     def tell(self, notices: Notices, now: int, maintenance: Sequence[Window] = ()) -> None:
         """What waits, as of ``now`` (epoch ms), with the maintenance that was announced."""
         for channel in self._channels:
