@@ -11,6 +11,7 @@ from streams.errors import ContractError
 What = Literal["acknowledged", "snoozed", "resolved", "reopened", "confirmed", "false_alarm", "expected", "missed"]
 
 
+LATEST_MS = 4_102_444_800_000
 LONGEST = 2_000
 """Characters of what somebody writes."""
 
@@ -47,6 +48,8 @@ class Feedback(Struct, frozen=True, omit_defaults=True):
             raise ContractError(f"{self.what}: of which 'incident' is missing")
         if max(map(len, (self.id, self.by, self.incident, self.note))) > LONGEST:
             raise ContractError(f"'id', 'by', 'incident' and 'note' have {LONGEST:,} characters at most")
+        if not all(0 <= ms < LATEST_MS for ms in (self.at, self.since, self.until)):
+            raise ContractError("'at', 'since' and 'until' are epoch milliseconds, before the year 2100")
         if self.what in ("snoozed", "expected") and self.until <= self.at:
             raise ContractError(f"{self.what}: 'until' must lie after 'at'")
 

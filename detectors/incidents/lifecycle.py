@@ -37,10 +37,13 @@ def resolve(incident: Incident, at: int, by: str = "", note: str = "") -> Incide
 
 
 def reopen(incident: Incident, at: int, by: str = "", note: str = "") -> Incident:
-    """It was not over. Who looked after it does so again, and a snooze that has not ended goes on."""
+    """It was not over. Who looked after it does so again, and a snooze that has not ended goes on, unless it is
+    somebody who says so."""
     if incident.state not in ("resolved", "retracted"):
         raise ContractError(f"incident {incident.id} is {incident.state}, it cannot be reopened")
     state: State = "acknowledged" if incident.owner else "open"
+    if by:
+        return _changed(incident, at, state, "reopened", by, note, calm=0, snoozed_until=0)
     return _changed(incident, at, "snoozed" if at < incident.snoozed_until else state, "reopened", by, note, calm=0)
 
 
@@ -91,6 +94,8 @@ def noted(incident: Incident, at: int, what: What, note: str = "") -> Incident:
 
 
 def _must_be_live(incident: Incident, what: str) -> None:
+    if incident.state == "merged":
+        raise ContractError(f"incident {incident.id} is part of {incident.merged_into} now: say it of that one")
     if not incident.live:
         raise ContractError(f"incident {incident.id} is {incident.state}, it cannot be {what}")
 

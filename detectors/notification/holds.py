@@ -10,7 +10,7 @@ from detectors.incidents.incident import Incident, Severity
 from detectors.notification.ledger import Item, Ledger
 from detectors.notification.quiet import QuietHours
 
-ASSESSED_WITHIN_MS = 20_000
+ASSESSED_WITHIN_MS = 45_000
 """A new incident waits so long for what the events say of it, so that its message has the impact."""
 QUIET = "quiet hours"
 

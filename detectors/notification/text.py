@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -145,7 +145,7 @@ class Text:
         if news == "retracted":
             return [one for one in (why or "Events that came late say that there was nothing.", by) if one]
         lines = [f"{self._span(incident)}, {duration((incident.until - incident.since) / 1000)}."]
-        worst = [f"At its worst: {self._against(one)}" for one in incident.symptoms[:1]]
+        worst = [f"At its worst: {self._against(one)}" for one in _told(incident.symptoms)[:1]]
         return [*lines, *(one for one in (why, by) if one), *worst]
 
     def _against(self, symptom: Symptom) -> str:
@@ -153,6 +153,8 @@ class Text:
         low, middle, high = symptom.expected
         now, low_, middle_, high_ = (self._figure(one, symptom.unit) for one in (symptom.value, low, middle, high))
         about = "".join(f", {dimension} {value}" for dimension, value in sorted(symptom.slice.items()))
+        if low <= symptom.value <= high and symptom.why:  # it is what the hours before add up to that is strange
+            return f"{_name(symptom)}: {symptom.why.partition(';')[0]}{about}."
         return f"{_name(symptom)} {now} instead of {middle_} ({low_} to {high_} is usual){about}."
 
     def _figure(self, value: float, unit: str) -> str:
@@ -172,10 +174,11 @@ class Text:
         return f"{clock:%a} {clock.day} {clock:%b %H:%M}"
 
 
-def _told(symptoms: tuple[Symptom, ...]) -> Iterable[Symptom]:
-    """The first, and of other KPIs that were alerted of the strangest."""
-    known, found = {one.kpi for one in symptoms[:1]}, list(symptoms[:1])
-    for one in sorted(symptoms[1:], key=lambda one: (-one.surprise, one.series)):
+def _told(symptoms: tuple[Symptom, ...]) -> list[Symptom]:
+    """Of the KPIs that were alerted of the strangest, each once."""
+    known: set[str] = set()
+    found: list[Symptom] = []
+    for one in sorted(symptoms, key=lambda one: -one.surprise):
         if one.told and one.kpi not in known and len(found) < _MOST_SYMPTOMS:
             known.add(one.kpi)
             found.append(one)

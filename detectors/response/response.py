@@ -7,8 +7,10 @@ Pure: the same inputs in the same order give the same state, so that a worker ma
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from msgspec import convert, to_builtins
 from msgspec.structs import replace
@@ -63,6 +65,7 @@ class Response:
     def __init__(self, definitions: Definitions, notices: Notices) -> None:
         self._business = Incidents(definitions)
         self._faults = Faults(definitions)
+        self._zone = ZoneInfo(definitions.timezone)
         self._grains = Grains(kpi.name for kpi in definitions.kpis)
         self.notices = notices
         self.maintenance: tuple[Window, ...] = ()
@@ -81,6 +84,9 @@ class Response:
     def step(self, inputs: Inputs) -> Outcome:
         """Take in what has come. What is wrong with the feeds comes first: it explains what KPIs show."""
         news = _News({}, {}, [])
+        for one in self.incidents:
+            if one.state == "snoozed" and one.snoozed_until <= inputs.at:
+                news.note([self._change(one.id, partial(lifecycle.wake, at=inputs.at))])
         if inputs.heard:
             self._hear(inputs, news)
         for value in inputs.values:
@@ -116,7 +122,7 @@ class Response:
         if said.what == "missed":
             return
         try:
-            one = self._change(said.incident, lambda one: _become(one, said))
+            one = self._change(said.incident, lambda one: _become(one, said, self._zone))
         except ContractError as error:
             news.refused.append(Refused(said, str(error)))
             return
@@ -180,7 +186,7 @@ class Response:
         self.maintenance = convert(state["maintenance"], tuple[Window, ...])
 
 
-def _become(one: Incident, said: Feedback) -> Incident:
+def _become(one: Incident, said: Feedback, zone: ZoneInfo) -> Incident:
     at, by, note = said.at, said.by, said.note
     match said.what:
         case "acknowledged":
@@ -194,7 +200,10 @@ def _become(one: Incident, said: Feedback) -> Incident:
         case "false_alarm":
             return lifecycle.retract(one, at, by, _joined("false alarm", note))
         case "expected":
-            return lifecycle.resolve(one, at, by, _joined(f"expected until {format_time(said.until)}", note))
+            until = datetime.fromtimestamp(said.until / 1000, zone)
+            return lifecycle.resolve(
+                one, at, by, _joined(f"expected until {until:%a} {until.day} {until:%b %H:%M}", note)
+            )
         case _:
             return lifecycle.resolve(one, at, by, note)
 

@@ -46,20 +46,19 @@ def printable(text: str) -> str:
 
 
 def print_list(config: Config, incidents: Iterable[Incident]) -> None:
-    """Two lines each: what is wrong, since when; what it hits, who looks after it, and what it is called."""
-    console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    """For each its id, then what is wrong, then since when, how bad, what it hits and who looks after it."""
+    console = Console(highlight=False, soft_wrap=True)
     for one in incidents:
         found = one.assessment
-        hits = [_hits(config, found)] if found is not None and (found.orders or found.tickets) else []
-        owner = [printable(one.owner)] if one.owner else []
-        state = Text(one.state, _STYLES[one.severity] if one.live else "dim")
-        table.add_row(moment(config, one.since), state, Text(printable(one.title)))
-        table.add_row("", "", Text(" · ".join([*hits, *owner, printable(one.id)]), "dim"))
-    console.print(table)
+        until = f" until {moment(config, one.snoozed_until)}" if one.state == "snoozed" else ""
+        facts = [f"since {moment(config, one.since)}", f"{one.state}{until}", one.severity]
+        if found is not None and (found.orders or found.tickets):
+            facts.append(_hits(config, found))
+        if one.owner:
+            facts.append(printable(one.owner))
+        console.print(Text(printable(one.id), "bold"))
+        console.print(Text(f"  {printable(one.title)}", _STYLES[one.severity] if one.live else "dim"))
+        console.print(Text(f"  {', '.join(facts)}", "dim"))
 
 
 def print_one(config: Config, one: Incident) -> None:
@@ -84,7 +83,7 @@ def print_one(config: Config, one: Incident) -> None:
         if found.explanation:
             line("because", found.explanation)
         if not found.complete:
-            line("", "some of its events are not kept any more: there may be more")
+            line("", "not all of its events could be looked through: there may be more")
     if one.symptoms:
         console.print(_symptoms(config, [each for each in one.symptoms if each.told]))
     for statistic, shares in one.shares.items():

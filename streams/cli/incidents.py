@@ -107,7 +107,10 @@ def _write_worklist(config: Config, one: Incident, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
-    out.write_text(text, encoding="utf-8", newline="")
+    try:
+        out.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise click.UsageError(f"--out {out}: {error.strerror}") from None
     click.echo(f"{text.count(chr(10)) - 1:,} lines in {out}", err=True)
 
 
@@ -146,10 +149,10 @@ incidents.add_command(_speaking("reopened", "Say that it is not over."))
     )
 )
 @click.argument("incident", metavar="[ID]", required=False)
-@click.option("--confirmed", "what", flag_value="confirmed", help="It was one: what it cost is given back.")
-@click.option("--false-alarm", "what", flag_value="false_alarm", help="It was none: its KPIs need more next time.")
-@click.option("--expected", "what", flag_value="expected", help="It was planned: --for how long it goes on.")
-@click.option("--missed", "what", flag_value="missed", help="Nobody was told of something: of --kpi, --since when.")
+@click.option("--confirmed", is_flag=True, help="It was one: what it cost is given back.")
+@click.option("--false-alarm", is_flag=True, help="It was none: its KPIs need more next time.")
+@click.option("--expected", is_flag=True, help="It was planned: --for how long it goes on.")
+@click.option("--missed", is_flag=True, help="Nobody was told of something: of --kpi, --since when.")
 @click.option("--for", "for_", type=DURATION, help="How long what was expected goes on.")
 @click.option("--kpi", "kpis", multiple=True, help="What showed it (again for another).")
 @click.option("--where", multiple=True, metavar="NAME=VALUE", help="Which slice showed it.")
@@ -160,7 +163,10 @@ incidents.add_command(_speaking("reopened", "Say that it is not over."))
 def feedback(
     settings: Settings,
     incident: str | None,
-    what: What | None,
+    confirmed: bool,
+    false_alarm: bool,
+    expected: bool,
+    missed: bool,
     for_: int | None,
     kpis: tuple[str, ...],
     where: tuple[str, ...],
@@ -169,8 +175,15 @@ def feedback(
     note: str,
 ) -> None:
     """Say what an alert was worth, or that there was none: the detectors learn from it."""
-    if what is None:
+    given = {"confirmed": confirmed, "false_alarm": false_alarm, "expected": expected, "missed": missed}
+    said: list[What] = [name for name, is_given in given.items() if is_given]  # type: ignore[misc]
+    if len(said) != 1:
         raise click.UsageError("say one of --confirmed, --false-alarm, --expected, --missed")
+    (what,) = said
+    if what != "expected" and for_ is not None:
+        raise click.UsageError("--for belongs to --expected")
+    if what != "missed" and (kpis or where or since is not None):
+        raise click.UsageError("--kpi, --where and --since belong to --missed")
     if (what == "missed") == (incident is not None):
         raise click.UsageError("--missed is about no incident, all others are about one: its ID")
     now = int(time.time() * 1000)
@@ -200,7 +213,10 @@ def _say(settings: Settings, what: What, incident: str, by: str | None, note: st
     one = shell.find(shell.read_incidents(config), incident)[-1]
     became = shell.say(config, shell.feedback(what, by or getpass.getuser(), one, note=note, **more))
     assert became is not None
-    click.echo(f"{became.id}: {became.state}" + (f", owner {became.owner}" if became.owner else ""))
+    from streams.cli.incident_pages import moment
+
+    until = f" until {moment(config, became.snoozed_until)}" if became.state == "snoozed" else ""
+    click.echo(f"{became.id}: {became.state}{until}" + (f", owner {became.owner}" if became.owner else ""))
 
 
 def _missed(settings: Settings, by: str | None, note: str, **more: Any) -> None:
@@ -211,5 +227,9 @@ def _missed(settings: Settings, by: str | None, note: str, **more: Any) -> None:
     for kpi in more["kpis"]:
         if kpi not in known:
             raise click.UsageError(f"--kpi {kpi}: no such KPI (expected {', '.join(sorted(known))})")
+    dimensions = {dimension.name for dimension in config.dimensions}
+    for name in more["scope"]:
+        if name not in dimensions:
+            raise click.UsageError(f"--where {name}: no such dimension (expected {', '.join(sorted(dimensions))})")
     shell.say(config, shell.feedback("missed", by or getpass.getuser(), note=note, **more))
     click.echo("noted: " + ", ".join(more["kpis"]) + " will need less to alert for a while")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog=example("daybook promises", "daybook promises --within 6h --csv > to-hurry.csv"))
 @click.option("--within", type=DURATION, default="24h", show_default=True, help="How far to look ahead.")
-@click.option("--csv", "as_csv", is_flag=True, help="The most endangered ones as CSV, the likeliest to be late first.")
+@click.option("--csv", "as_csv", is_flag=True, help="The fifty most endangered as CSV, the likeliest to be late first.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per promise.")
 @configured
 def promises(settings: Settings, within: int, as_csv: bool, as_json: bool) -> None:

@@ -212,7 +212,7 @@ class CaseFeed:
             then = self._ledger.newest if at is None else at
             found = assess(incident, self._ledger, self._definitions, then)
         # What has not been read yet may be about it.
-        return replace(found, complete=False) if self._behind else found
+        return replace(found, complete=False) if self.lags else found
 
     def forecast(self, horizon_ms: int = DAY_MS) -> list[Forecast]:
         """What will miss its promise within so many ms of the newest event, for each thing that is promised; nothing

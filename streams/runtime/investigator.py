@@ -113,6 +113,8 @@ class Investigator:
 
     def _look(self, wanted: Sequence[Incident]) -> None:
         now = self._feed.newest
+        if self._feed.lags:  # half of the events behind an incident would be a wrong answer
+            return
         self._known = {one.id: known for one in wanted if (known := self._known.get(one.id)) is not None}
         for one in wanted:
             if one.kind == "pipeline" or not (one.live or now - one.until < OVER_MS):

@@ -76,8 +76,8 @@ def test_money_durations_and_counts_are_told_as_people_write_them() -> None:
     )
     few = symptom("orders_placed", unit="orders", value=0.0, expected=(4.26, 9.0, 21.4))
     body = PLAIN.words(incident(symptoms=(money, long, few)), "opened").body.splitlines()
-    assert body[0] == "Revenue € 1,200.00 instead of € 4,123.45 (€ 3,000.00 to € 5,000.00 is usual)."
-    assert body[1] == "Time to ship (p90) 2.1 d instead of 2.0 h (1.0 h to 3.0 h is usual)."
+    assert body[1] == "Revenue € 1,200.00 instead of € 4,123.45 (€ 3,000.00 to € 5,000.00 is usual)."
+    assert body[0] == "Time to ship (p90) 2.1 d instead of 2.0 h (1.0 h to 3.0 h is usual)."
     assert body[2] == "Orders placed 0 instead of 9 (4.3 to 21 is usual)."
 
 

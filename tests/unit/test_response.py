@@ -187,6 +187,7 @@ def test_what_was_expected_is_over_and_in_the_calendar() -> None:
         ({"what": "missed", "incident": "a"}, "'kpis', and a 'since' before its 'until'"),
         ({"what": "shrugged", "incident": "a"}, "Invalid enum value 'shrugged'"),
         ({"what": "resolved", "incident": 7}, r"\$.incident"),
+        ({"what": "expected", "incident": "a", "until": 10**18}, "before the year 2100"),
         ({"what": "resolved", "incident": "a", "note": "x" * 2_001}, "2,000 characters at most"),
     ],
 )
@@ -295,3 +296,12 @@ def test_a_response_goes_on_from_its_state_and_steps_from_their_bytes() -> None:
 def test_feedback_that_is_nested_without_end_is_an_error_like_any_other() -> None:
     with pytest.raises(ContractError, match="no feedback"):
         Feedback.decode(b'{"id":"1","at":1,"by":"","what":"resolved","incident":"a","x":' + b"[" * 100_000)
+
+
+def test_a_snooze_ends_by_the_wall_clock() -> None:
+    over = response()
+    over.step(values(strange("orders_placed", 10)))
+    over.step(said("snoozed", only(over).id, 11, until=at(11.5)))
+    assert over.step(Inputs(at=at(11.4))).changed == []
+    (woken,) = over.step(Inputs(at=at(11.5))).changed
+    assert (woken.state, woken.history[-1].what) == ("open", "woken")
