@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 from detectors.casework.lives import Happened, Life, Sort
 from streams.events.times import NO_TIME, parse_times
@@ -13,7 +13,6 @@ from streams.kpis.definitions import Definitions, Entity, Moment
 
 MOST_LIVES = 200_000
 """So many orders are kept; beyond it those go of which nothing was heard for longest. About 1 KB each."""
-MOST_SOURCES = 1_000
 _MOST_SORTS = 1 << 12
 _MOST_VALUES = 1 << 20
 _GONE_AT_ONCE = 20
@@ -32,14 +31,6 @@ _NOTES = {
 _ENDS = frozenset({"order.cancelled", "delivery.delivered", "delivery.returned"})
 
 
-class Source(NamedTuple):
-    """What is known of who sends events: the newest event's time, and whether it sends of orders, deliveries,
-    tickets (``heartbeat`` where nothing else came)."""
-
-    newest: int
-    families: frozenset[str]
-
-
 class Ledger:
     """Lives by subject. The same events give the same lives in whatever order and pieces they come, and however often.
 
@@ -55,7 +46,6 @@ class Ledger:
         """The newest event's time."""
         self.passed_over = 0
         """Events whose time cannot be read or is ahead, or of an order with too many deliveries and tickets."""
-        self.sources: dict[str, Source] = {}
         self._most = most
         self._lives: dict[str, Life] = {}
         self._topics: list[str] = []
@@ -123,9 +113,7 @@ class Ledger:
             if event is None or at in unreadable:
                 continue
             self.newest = max(self.newest, time)
-            if isinstance(event, SourceHeartbeat):
-                self._hear(event.source, time, "heartbeat")
-            else:
+            if not isinstance(event, SourceHeartbeat):
                 self._put(event, time, promise, base | offset)
         if len(self._lives) > self._most:
             self._make_room()
@@ -157,18 +145,9 @@ class Ledger:
             del self._lives[life.subject]
         self.complete_since = max(self.complete_since, going[-1].last + 1)
 
-    def _hear(self, source: str, time: int, family: str) -> None:
-        known = self.sources.get(source)
-        if known is None:
-            if len(self.sources) < MOST_SOURCES:
-                self.sources[source] = Source(time, frozenset((family,)))
-        elif time > known.newest or family not in known.families:
-            self.sources[source] = Source(max(time, known.newest), known.families | {family})
-
     def _put(self, event: Any, time: int, promise: int, place: int) -> None:
         type_ = str(event.__struct_config__.tag)
         data, family = event.data, ENTITY_OF_TYPE[type_]
-        self._hear(event.source, time, family)
         life = self._lives.get(event.subject)
         if life is None:
             life = self._lives[event.subject] = Life(event.subject)
