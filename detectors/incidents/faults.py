@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -14,7 +13,7 @@ from msgspec.structs import replace
 
 from detectors.incidents import lifecycle
 from detectors.incidents.feeds import FeedTrouble, Trouble
-from detectors.incidents.incident import Change, Incident
+from detectors.incidents.incident import Change, Incident, stamp
 from streams.events.times import format_time
 from streams.events.types import CalendarData
 from streams.kpis.definitions import Definitions, DurationKpi, KpiDefinition, LevelKpi
@@ -91,8 +90,7 @@ class Faults:
                 one = lifecycle.reopen(one, trouble.until, note=_told(trouble))
             return one
         return Incident(
-            id=f"feed-{_slug(trouble.source)}-{trouble.trouble}-"
-            f"{datetime.fromtimestamp(trouble.since / 1000, UTC):%Y%m%dT%H%M}",
+            id=f"feed-{_slug(trouble.source)}-{trouble.trouble}-{stamp(trouble.since)}",
             kind="pipeline",
             state="open",
             severity="warning",

@@ -13,7 +13,7 @@ from detectors.incidents import lifecycle
 from detectors.incidents.attribution import Slice, Vote, contradicts, slice_of
 from detectors.incidents.explanation import NEAR_MS, Explanations, known_of, statistic_of
 from detectors.incidents.incident import Change, Incident, Severity, Symptom, name_of
-from detectors.incidents.severity import RANKS, weigh
+from detectors.incidents.severity import SEVERITIES, weigh
 from detectors.incidents.stages import Stage, leads
 from streams.errors import ContractError
 from streams.kpis.definitions import Definitions
@@ -189,7 +189,7 @@ class Incidents:
         if mine is None and (symptom.told or all(one.kpi != symptom.kpi for one in incident.symptoms)):
             incident = lifecycle.noted(incident, symptom.until, "joined", f"{symptom.kpi}: {symptom.why}")
         symptoms[symptom.series] = symptom if mine is None else mine.with_(symptom)
-        severity = max(incident.severity, self._weigh(symptoms.values()), key=RANKS.__getitem__)
+        severity = max(incident.severity, self._weigh(symptoms.values()), key=SEVERITIES.index)
         if severity != incident.severity:
             incident = lifecycle.noted(incident, symptom.until, "worsened", symptom.why)
         self._incidents[name] = replace(

@@ -192,7 +192,12 @@ _DECODER = json.Decoder(Incident)
 
 def name_of(symptom: Symptom) -> str:
     """The id of the incident that begins with it: the same whenever history is read again."""
-    return f"{symptom.kpi}-{datetime.fromtimestamp(symptom.until / 1000, UTC):%Y%m%dT%H%M}"
+    return f"{symptom.kpi}-{stamp(symptom.until)}"
+
+
+def stamp(ms: int) -> str:
+    """An instant (epoch ms) as part of an id, in UTC to the minute."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y%m%dT%H%M}"
 
 
 def severity_of(symptoms: Iterable[Symptom]) -> Severity:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from detectors.incidents.incident import Severity, Symptom, severity_of
 from detectors.incidents.stages import Stage
@@ -11,7 +11,13 @@ from streams.kpis.grid import HOUR_MS
 FAINT = 4.0
 """Below this surprise, one in ten thousand, a single alert says little."""
 SHORT_MS = 6 * HOUR_MS
-RANKS: Mapping[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+"""The lightest first."""
+
+
+def graver(one: Severity, than: Severity) -> bool:
+    """Whether a severity is higher than another."""
+    return SEVERITIES.index(one) > SEVERITIES.index(than)
 
 
 def weigh(symptoms: Iterable[tuple[Symptom, Stage]]) -> Severity:

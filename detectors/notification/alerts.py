@@ -13,7 +13,8 @@ from typing import Any, Literal
 from msgspec import Struct, convert, to_builtins
 
 from detectors.incidents.incident import Incident, Severity
-from detectors.notification.message import SEVERITIES, Alert, GivenUp, Message, News, asleep, graver
+from detectors.incidents.severity import SEVERITIES, graver
+from detectors.notification.message import Alert, GivenUp, Message, News, asleep
 from detectors.notification.pacing import again_after
 from detectors.notification.text import Text, Words
 

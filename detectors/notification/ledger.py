@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from detectors.incidents.incident import Incident, Severity
-from detectors.notification.message import News, asleep, graver
+from detectors.incidents.severity import graver
+from detectors.notification.message import News, asleep
 
 Knows = Literal["live", "over", "retracted", "missed"]
 

@@ -12,8 +12,6 @@ from detectors.incidents.incident import Incident, Severity
 News = Literal["opened", "worsened", "reopened", "resolved", "retracted"]
 """What people are told of an incident. Nobody needs to hear that it was acknowledged: somebody just did that."""
 
-SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
-
 
 class Alert(Struct, frozen=True, omit_defaults=True):
     """An alert as Alertmanager's API v2 takes it. ``starts_at`` and ``ends_at`` are epoch ms; it is over when the
@@ -64,11 +62,6 @@ def asleep(incident: Incident) -> bool:
     since = max((at for at, one in enumerate(incident.history) if one.what == "snoozed"), default=-1)
     worse = any(one.what == "worsened" for one in incident.history[since + 1 :])
     return not (worse and incident.severity == "critical")
-
-
-def graver(one: Severity, than: Severity) -> bool:
-    """Whether a severity is higher than another."""
-    return SEVERITIES.index(one) > SEVERITIES.index(than)
 
 
 def lighter(incident: Incident) -> Incident:

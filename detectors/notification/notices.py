@@ -13,10 +13,11 @@ from typing import Any
 from msgspec import Struct, convert, to_builtins
 
 from detectors.incidents.incident import Incident, Severity
+from detectors.incidents.severity import SEVERITIES, graver
 from detectors.notification.alerts import Alerts
 from detectors.notification.holds import QUIET, Held, Holds, Window
 from detectors.notification.ledger import Attempt, Cover, Item, Known, Ledger, after, digest_name, name_of
-from detectors.notification.message import SEVERITIES, GivenUp, Message, asleep, graver, lighter
+from detectors.notification.message import GivenUp, Message, asleep, lighter
 from detectors.notification.pacing import GIVEN_UP_MS, Bucket, again_after
 from detectors.notification.quiet import QuietHours
 from detectors.notification.text import Text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streams.cli.harmless import printable_lines
 from streams.cli.settings import DURATION, Settings, configured, example
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def show(settings: Settings, place: str, raw: bool) -> None:
         return
     for name, value in _facts(letter).items():
         if name != "value":
-            click.echo(f"{name:9} {_harmless(str(value))}")
+            click.echo(f"{name:9} {printable_lines(str(value))}")
     click.echo()
     click.echo(_pretty(letter.value))
 
@@ -98,12 +99,7 @@ def _pretty(value: bytes | None) -> str:
             return text if rest <= 0 else f"{text}\n… {rest:,} more bytes (all of it: --raw)"
     if len(text) > SHOWN:
         text = f"{text[:SHOWN]}\n… {len(text) - SHOWN:,} more characters (all of it: --raw)"
-    return _harmless(text)
-
-
-def _harmless(text: str) -> str:
-    """Without what a terminal would obey: a record is anybody's text."""
-    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+    return printable_lines(text)
 
 
 def _print(letters: list[Letter], limit: int) -> None:
@@ -116,7 +112,7 @@ def _print(letters: list[Letter], limit: int) -> None:
     for heading in ("Arrived", "Where", "Reason"):
         table.add_column(heading, overflow="fold" if heading == "Reason" else "ellipsis", no_wrap=heading != "Reason")
     for letter in islice(letters, limit):
-        table.add_row(Text(letter.time), Text(_harmless(letter.place)), Text(_harmless(letter.error)))
+        table.add_row(Text(letter.time), Text(printable_lines(letter.place)), Text(printable_lines(letter.error)))
     console.print(table)
     counts = Counter(letter.code for letter in letters)
     reasons = ", ".join(f"{count:,} {code}" for code, count in counts.most_common())

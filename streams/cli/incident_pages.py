@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from streams.cli.harmless import printable
 from streams.events.times import format_time
 from streams.kpis.units import human, major, money
 
@@ -38,11 +39,6 @@ def _hits(config: Config, found: Assessment) -> str:
     """How many orders and tickets, and what they are worth."""
     said = [f"{found.orders:,} orders ({money(found.amount, config.business.currency)})"] if found.orders else []
     return ", ".join([*said, *([f"{found.tickets:,} tickets"] if found.tickets else [])]) or "no orders"
-
-
-def printable(text: str) -> str:
-    """Without what a terminal would obey: names and notes are anybody's text."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
 def print_list(config: Config, incidents: Iterable[Incident]) -> None:

@@ -64,7 +64,8 @@ def _print(config: Config, forecasts: list[Forecast]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from streams.cli.incident_pages import moment, printable
+    from streams.cli.harmless import printable
+    from streams.cli.incident_pages import moment
 
     console = Console(highlight=False, soft_wrap=True)
     if not forecasts:

@@ -39,7 +39,8 @@ DAYS = 14
 MOST_AT_ONCE = 5_000
 """Records that are read at once, at the most."""
 DUTY = 0.25
-"""The share of its time in which a feed that is behind works; the rest is for the live path."""
+"""The share of its time in which a feed that is behind works, or events are looked through; the rest is for the live
+path."""
 _AGAIN_AFTER = 5.0
 _ASK_AGAIN_AFTER = 0.5
 _LEARN_EVERY_MS = DAY_MS

@@ -15,15 +15,13 @@ from detectors.incidents.incident import Assessment, Incident
 from detectors.notification.message import Message
 from detectors.response.response import Response
 from streams.kpis.grid import DAY_MS, HOUR_MS
-from streams.runtime.casework import CaseFeed
+from streams.runtime.casework import DUTY, CaseFeed
 from streams.runtime.promised import PromiseCollector
 
 log = structlog.get_logger(__name__)
 
 EVERY = 2.0
 """Seconds between two looks."""
-DUTY = 0.25
-"""The share of its time that it may take."""
 AGAIN_MS = 300_000
 """An incident that has not changed is looked through again when event time has moved so far."""
 HEARD_MS = 60_000

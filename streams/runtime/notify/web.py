@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 import aiohttp
 from msgspec import json
 
 from detectors.notification.message import Alert, Message
+from streams.events.times import format_time
 from streams.runtime.notify.channel import WITHIN, Undelivered
 from streams.runtime.notify.signing import sign
 
@@ -92,8 +92,8 @@ def posted(alert: Alert) -> dict[str, object]:
     found: dict[str, object] = {
         "labels": alert.labels,
         "annotations": alert.annotations,
-        "startsAt": _instant(alert.starts_at),
-        "endsAt": _instant(alert.ends_at),
+        "startsAt": format_time(alert.starts_at),
+        "endsAt": format_time(alert.ends_at),
     }
     return {**found, "generatorURL": alert.link} if alert.link else found
 
@@ -102,7 +102,7 @@ def payload(message: Message) -> dict[str, object]:
     """A message as a webhook's body: ``type``, ``timestamp`` and ``data``."""
     return {
         "type": f"incident.{message.news}",
-        "timestamp": _instant(message.at),
+        "timestamp": format_time(message.at),
         "data": {
             "incidents": message.incidents,
             "severity": message.severity,
@@ -113,7 +113,3 @@ def payload(message: Message) -> dict[str, object]:
             "runbook": message.runbook,
         },
     }
-
-
-def _instant(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03}Z"
