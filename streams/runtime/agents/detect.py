@@ -20,7 +20,7 @@ from streams.events.codec import Rejection
 from streams.kpis.partials import Partial
 from streams.kpis.values import KpiValue
 from streams.runtime.agents.consumer import ConsumerLike, highwater
-from streams.runtime.agents.owner import Owner
+from streams.runtime.agents.owner import Taker
 from streams.runtime.agents.revival import Revived
 from streams.runtime.agents.series import SeriesPartition, told
 from streams.runtime.chunks import Chunk
@@ -43,7 +43,7 @@ MOST_REPLAYED = 2_000_000
 """Cells of a partition that a recovery applies again, at most: then a snapshot is due."""
 
 
-class Detect(Owner[SeriesPartition, Revived]):
+class Detect(Taker[SeriesPartition, Revived]):
     """The series of one worker. ``revive`` gives the book that a chain of the series' state log leads to."""
 
     def __init__(
@@ -81,20 +81,6 @@ class Detect(Owner[SeriesPartition, Revived]):
         self._told = {series: value for series, value in self._told.items() if value.kpi not in partition.kpis}
 
     # -- partials in --------------------------------------------------------------------------------------------
-
-    async def take(self, chunk: Chunk) -> None:
-        """Apply a chunk of partials, giving others a turn in between. What goes wrong is logged, and the state read
-        again."""
-        partition = self._partitions.get(chunk.tp.partition)
-        if partition is None:
-            return
-        if partition.book is None:  # nothing of it is wanted until its state has been read
-            self._consumer().pause_partitions([chunk.tp])
-            return
-        try:
-            await self._take(partition, chunk)
-        except Exception as error:
-            self._broke(partition, error)
 
     async def _take(self, partition: SeriesPartition, chunk: Chunk) -> None:
         if partition.failed or partition.epoch != chunk.epoch:

@@ -26,7 +26,7 @@ from streams.events.codec import Rejection
 from streams.kpis.pack import unpack
 from streams.kpis.values import KpiValue
 from streams.runtime.agents.consumer import ConsumerLike
-from streams.runtime.agents.owner import Owner
+from streams.runtime.agents.owner import Taker
 from streams.runtime.agents.response import ResponsePartition
 from streams.runtime.chunks import Chunk
 from streams.runtime.deadletters import dead_letter
@@ -70,7 +70,7 @@ class Outside(Protocol):
         """Everything there is, recorded and published, and what is to be sent; None where another worker has it."""
 
 
-class Respond(Owner[ResponsePartition, Answered]):
+class Respond(Taker[ResponsePartition, Answered]):
     """The incidents of a business, where this worker has them. ``outside`` is shown them, ``maintenance`` is what is
     announced; ``wall`` is the wall clock, epoch ms."""
 
@@ -107,19 +107,6 @@ class Respond(Owner[ResponsePartition, Answered]):
             one.tend(None, ())
 
     # -- in -----------------------------------------------------------------------------------------------------
-
-    async def take(self, chunk: Chunk) -> None:
-        """Take in a chunk of either topic. What goes wrong is logged, and the state read again."""
-        partition = self._partitions.get(chunk.tp.partition)
-        if partition is None:
-            return
-        if not partition.recovered:  # nothing of it is wanted until its state has been read
-            self._consumer().pause_partitions([chunk.tp])
-            return
-        try:
-            await self._take(partition, chunk)
-        except Exception as error:
-            self._broke(partition, error)
 
     async def _take(self, partition: ResponsePartition, chunk: Chunk) -> None:
         topic = chunk.tp.topic

@@ -21,6 +21,7 @@ from streams.runtime.agents.consumer import PLACED_WITHIN, ConsumerLike
 from streams.runtime.agents.ledger import Ledger, NotRecorded
 from streams.runtime.agents.owned import Owned, Publication
 from streams.runtime.agents.recovery import Recovery
+from streams.runtime.chunks import Chunk
 from streams.runtime.metrics import Metrics
 from streams.runtime.outbox import Send, deliver
 from streams.runtime.state.chain import Chain
@@ -275,3 +276,24 @@ class Owner(ABC, Generic[Partition, Made]):
         await self._ledger.step(partition.number, step)
         publication.recorded, partition.recorded = True, step.sequence
         return True
+
+
+class Taker(Owner[Partition, Made]):
+    """An agent that takes chunks in one after the other, each as a whole."""
+
+    async def take(self, chunk: Chunk) -> None:
+        """Take in a chunk, giving others a turn in between. What goes wrong is logged, and the state read again."""
+        partition = self._partitions.get(chunk.tp.partition)
+        if partition is None:
+            return
+        if not partition.recovered:  # nothing of it is wanted until its state has been read
+            self._consumer().pause_partitions([chunk.tp])
+            return
+        try:
+            await self._take(partition, chunk)
+        except Exception as error:
+            self._broke(partition, error)
+
+    @abstractmethod
+    async def _take(self, partition: Partition, chunk: Chunk) -> None:
+        """Take in a chunk of a partition whose state has been read."""
