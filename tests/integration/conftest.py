@@ -1,7 +1,7 @@
 """Real brokers for the tests: one process of each kind for the session, a namespace of its own for each test.
 
 A test that takes ``broker`` runs on the embedded broker and again on Apache Kafka; the latter is skipped
-where Java or Maven is missing, and that is a failure where DAYBOOK_CI is set.
+where Java or Maven is missing (tests/conftest.py makes that a failure in CI).
 ``DAYBOOK_TEST_BROKER=embedded`` (or ``apache``) runs one kind only.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from streams.runtime.broker import EmbeddedBroker
 from streams.runtime.kafka import ApacheKafka, fetch_jars
 from streams.runtime.ports import next_free
 from streams.runtime.server import BrokerProcess
+from tests.support.programs import program
 
 KINDS = ("embedded", "apache")
 QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
@@ -64,12 +64,8 @@ def apache_broker(kafka_jars: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def kafka_jars() -> Path:
     """Apache Kafka's jars, for a test that starts a broker of its own."""
-    missing = [program for program in ("java", "mvn") if shutil.which(program) is None]
-    if missing:
-        reason = f"Apache Kafka is not tested: {' and '.join(missing)} not installed"
-        if os.environ.get("DAYBOOK_CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    for name in ("java", "mvn"):
+        program(name)
     return fetch_jars()
 
 
