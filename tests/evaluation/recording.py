@@ -110,6 +110,18 @@ class Recording(NamedTuple):
                 )
             ]
 
+    def until(self, end: int) -> Recording:
+        """Of the grains that end by an instant, epoch ms."""
+        kept = int(np.searchsorted(self.ends, end, side="right"))
+        return self._replace(
+            starts=self.starts[:kept],
+            ends=self.ends[:kept],
+            told=self.told[:, :kept],
+            value=self.value[:, :kept],
+            weight=self.weight[:, :kept],
+            parts=self.parts[:, :kept],
+        )
+
     def row(self, kpi: str, stat: str = "value", **slice_: str) -> int:
         """Where a series stands. Raises ``KeyError`` where there is none."""
         for number, series in enumerate(self.series):

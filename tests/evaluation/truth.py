@@ -93,6 +93,9 @@ def known(troubled: Recording, usual: Recording, kpis: Definitions, shop: Shop |
     are not of the same weeks."""
     shop = shop or Shop()
     levels = {kpi.name for kpi in kpis.kpis if isinstance(kpi, LevelKpi)}
+    # Whether the last hour is over by the last heartbeat is a matter of seconds.
+    last = min(int(troubled.ends[-1]), int(usual.ends[-1]))
+    troubled, usual = troubled.until(last), usual.until(last)
     twin = _compare(troubled, usual, levels)
     return [
         _known(label, f"{number}: {label.name}", troubled, twin, shop) for number, label in enumerate(troubled.labels)

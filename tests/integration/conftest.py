@@ -23,13 +23,15 @@ from streams.runtime.server import BrokerProcess
 from tests.support.programs import program
 
 KINDS = ("embedded", "apache")
+_RANDOM = random.SystemRandom()
+"""Not seeded for each test, as the module's own is by Hypothesis: two runs at once would take the same ports."""
 QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """Java options that spare a third of the processor time of a start; not for measuring throughput."""
 
 
 def free_port() -> int:
     """A port nothing listens on, below those the system hands out by itself: no client takes it meanwhile."""
-    return next_free("127.0.0.1", random.randrange(20_000, 30_000))
+    return next_free("127.0.0.1", _RANDOM.randrange(20_000, 30_000))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
