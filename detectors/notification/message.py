@@ -28,13 +28,13 @@ class Message(Struct, frozen=True, omit_defaults=True):
     """One thing to be sent to one channel.
 
     The same ``id`` on the same ``channel`` is the same message, whenever it is sent again. ``news`` is ``digest`` for
-    several incidents in one, and ``alert`` where ``alert`` is what there is to send. ``at`` is when it was first due
-    (epoch ms), ``body`` a few lines of text.
+    several incidents in one, ``test`` where nothing is wrong, and ``alert`` where ``alert`` is what there is to send.
+    ``at`` is when it was first due (epoch ms), ``body`` a few lines of text.
     """
 
     id: str
     channel: str
-    news: Literal[News, "digest", "alert"]
+    news: Literal[News, "digest", "alert", "test"]
     at: int
     incidents: tuple[str, ...]
     severity: Severity
