@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help setup run test end-to-end check bench chaos soak evaluate kafka clean
+.PHONY: help setup run test check bench chaos soak evaluate kafka clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,9 +25,6 @@ run: $(STAMP) ## a live shop in this terminal: broker, worker, simulator, KPIs
 
 test: $(STAMP) ## all tests
 	$(BIN)/python -m pytest
-
-end-to-end: $(STAMP) ## an outage from the events to the message and its end, with real Prometheus and Alertmanager (needs both)
-	$(BIN)/python -m pytest tests/integration/incident_end_to_end.py
 
 check: $(STAMP) ## style, types, drift of generated files
 	$(BIN)/ruff check .
