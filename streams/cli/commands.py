@@ -12,6 +12,7 @@ import click
 
 from streams import __version__
 from streams.cli import (
+    archive,
     broker,
     check,
     dlq,
@@ -85,6 +86,7 @@ for command in (
     notify.notify,
     promises.promises,
     imports.import_,
+    archive.archive,
     simulate.simulate,
     evaluate.evaluate,
     worker.worker,

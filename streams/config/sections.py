@@ -33,6 +33,7 @@ from streams.config.structs import (
     SECOND,
     WEEK,
     Alerts,
+    Archive,
     Kafka,
     Lifecycle,
     Limits,
@@ -177,6 +178,7 @@ READERS: Mapping[str, Reader[Any]] = {
     ),
     "alerts": section(Alerts, {"per_week": _rate}),
     "notify": notify,
+    "archive": section(Archive, {"folder": path, "flush": milliseconds(SECOND, DAY)}),
     "lifecycle": section(Lifecycle, {"keep_ended": milliseconds(MINUTE), "keep_open": milliseconds(MINUTE)}),
 }
 """Readers of these sections by key."""

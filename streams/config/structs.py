@@ -88,6 +88,14 @@ class Notify(Struct, frozen=True, kw_only=True):
     too_old: int = DAY
 
 
+class Archive(Struct, frozen=True, kw_only=True):
+    """Where events are kept for good: a ``folder`` (left out: ``archive`` in the data folder), and how long one waits
+    to be written there, at the most (``flush``, ms)."""
+
+    folder: Path | None = None
+    flush: int = MINUTE
+
+
 class Security(Struct, frozen=True, kw_only=True):
     """How to connect to Kafka. Files are PEM; ``password_env`` names the variable that holds the password."""
 
@@ -171,6 +179,7 @@ class Config(Struct, frozen=True, kw_only=True):
     lifecycle: Lifecycle = Lifecycle()
     alerts: Alerts = Alerts()
     notify: Notify = Notify()
+    archive: Archive = Archive()
     dimensions: tuple[DimensionDefinition, ...] = ()
     moments: tuple[Moment, ...] = ()
     kpis: tuple[KpiDefinition, ...] = ()
