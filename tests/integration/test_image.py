@@ -5,19 +5,34 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from streams.config import load_config
+from streams.runtime.server import BrokerProcess
+from tests.integration.conftest import free_port
 from tests.support.image import ROOT, ignored, stages
 from tests.support.programs import program, run
 
 BUILD, FINAL = stages()
 BUILT_WITHIN = 300.0
 """Seconds for each command of the build; the longest takes some twenty on a machine with nothing else to do."""
+
+
+def said(process: subprocess.Popen[str], within: float = BUILT_WITHIN) -> str:
+    """What a program has said when it has ended, and that well."""
+    try:
+        output, _ = process.communicate(timeout=within)
+    finally:
+        process.kill()
+    assert process.returncode == 0, f"{process.args!r}\n{output[-4000:]}"
+    return output
 
 
 class Image:
@@ -41,32 +56,31 @@ class Image:
         environment = self._environment(BUILD.environment()) | {"PIP_NO_COMPILE": "1"}  # nobody starts it often
         environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         for one in BUILD.all("RUN"):
-            self.run(["sh", "-ec", self.here(one.value[0])], environment, cwd=source)
+            argv = ["sh", "-ec", self.here(one.value[0])]
+            said(subprocess.Popen(argv, env=environment, cwd=source, stdout=-1, stderr=-2, text=True))
 
-    def daybook(self, *words: str) -> str:
-        """What a command says, run as the last stage runs it, by somebody who can write to ``tmp`` only."""
+    def daybook(self, *words: str, **variables: str) -> subprocess.Popen[str]:
+        """A command of Daybook's, begun as the last stage begins it."""
         entrypoint = self.folder / "daybook-entrypoint"
-        if not entrypoint.exists():
-            entrypoint.write_text(self.here((ROOT / "deploy" / "entrypoint.sh").read_text()))
-        return self.unprivileged("sh", str(entrypoint), *words)
+        entrypoint.write_text(self.here((ROOT / "deploy" / "entrypoint.sh").read_text()))
+        return self.begun("sh", str(entrypoint), *words, **variables)
 
-    def unprivileged(self, *argv: str) -> str:
-        """What a program says, run with the last stage's environment by somebody who can write to ``tmp`` only."""
+    def begun(self, *argv: str, **variables: str) -> subprocess.Popen[str]:
+        """A program, with the last stage's environment, run by somebody who can write to ``tmp`` only."""
         environment = self._environment(FINAL.environment())
         environment["PATH"] = environment["PATH"].replace("$PATH", os.environ["PATH"])
-        environment |= {"HOME": "/nonexistent", "TMPDIR": self.here("/tmp"), "NUMBA_DEBUG_CACHE": "1"}
+        environment |= {"HOME": "/nonexistent", "TMPDIR": self.here("/tmp"), **variables}
         if os.geteuid() == 0:
             # Without capabilities, as under Compose, root may write no more than the files' modes allow.
             argv = (program("setpriv"), "--bounding-set=-all", "--inh-caps=-all", *argv)
-        return self.run(list(argv), environment, cwd=self.folder / "empty")
-
-    def run(self, argv: list[str], environment: dict[str, str], *, cwd: Path) -> str:
-        """What a program says. It must end well."""
-        done = subprocess.run(
-            argv, env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=BUILT_WITHIN
+        return subprocess.Popen(
+            argv,
+            env=environment,
+            cwd=self.folder / "empty",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
-        assert done.returncode == 0, f"{argv}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-        return str(done.stdout)
 
     def _environment(self, given: dict[str, str]) -> dict[str, str]:
         ours = ("DAYBOOK_", "NUMBA_", "PYTHON")
@@ -112,30 +126,57 @@ def test_it_has_what_the_project_needs_in_the_pinned_versions_and_no_more(image:
 
 
 def test_commands_run_for_somebody_who_cannot_write(image: Image) -> None:
-    assert "Begin with: daybook run" in image.daybook("--help")
-    assert "26 KPIs" in image.daybook("config", "check")
-    assert "data in /var/lib/daybook" in image.daybook("config", "check")
+    assert "Begin with: daybook run" in said(image.daybook("--help"))
+    told = said(image.daybook("config", "check"))
+    assert f"{len(load_config(env={}).kpis)} KPIs" in told
+    assert "data in /var/lib/daybook" in told
 
 
 def test_nothing_is_compiled_again_in_a_worker(image: Image) -> None:
-    image.daybook("--help")  # links what the image has
+    said(image.daybook("--help"))  # links what the image has
     # In the order in which a worker imports it.
     source = "import streams.runtime.app, streams.kpis.warm as k, detectors.warm as d; k.warm(); d.warm()"
-    told = image.unprivileged("python", "-c", source)
+    told = said(image.begun("python", "-c", source, NUMBA_DEBUG_CACHE="1"))
     loaded = re.findall(r"data loaded from '([^']+)'", told)
     # Of the functions that Python calls; what they call is in them.
-    assert {Path(path).name.split(".")[0] for path in loaded} >= {"step", "fold", "ranks"}
+    assert {Path(path).name.split(".")[0] for path in loaded} >= {"gather", "fold", "ranks"}
     assert all(path.startswith(image.here(FINAL.environment()["NUMBA_CACHE_DIR"])) for path in loaded)
     assert "data saved to" not in told
 
 
 def test_what_has_to_be_compiled_after_all_is_kept_beside(image: Image) -> None:
-    image.daybook("--help")
+    said(image.daybook("--help"))
     compiled = Path(image.here(FINAL.environment()["NUMBA_CACHE_DIR"]))
     index = next(path for path in compiled.rglob("*.nbi") if "ranks._place" in path.name)
     assert index.is_symlink()
     # With other types than a detector's.
     source = "import numpy as np; from detectors.calibration import ranks; ranks._place(np.zeros(3, dtype='f4'), 1, 2)"
-    assert image.unprivileged("python", "-c", source).count("data saved to") >= 1
+    again = [said(image.begun("python", "-c", source, NUMBA_DEBUG_CACHE="1")) for _ in range(2)]
+    assert ["data saved to" in told for told in again] == [True, False]
     assert not index.is_symlink()
-    assert "data saved to" not in image.unprivileged("python", "-c", source)
+
+
+def test_a_worker_is_well_and_ends_when_asked_to(image: Image, embedded_broker: BrokerProcess, namespace: str) -> None:
+    port = str(free_port())
+    where = {"DAYBOOK_BOOTSTRAP": embedded_broker.bootstrap, "DAYBOOK_NAMESPACE": namespace}
+    where |= {"DAYBOOK_EMBEDDED": "false", "DAYBOOK_METRICS_PORT": port}
+    said(image.daybook("topics", "create", **where), 60)
+
+    def well() -> bool:
+        """What the engine finds when it asks."""
+        asked = [word.replace(FINAL.last("EXPOSE")[0], port) for word in FINAL.last("HEALTHCHECK")[1:]]
+        with image.begun(*asked) as process:
+            process.communicate(timeout=30)
+        return process.returncode == 0
+
+    with image.daybook(*FINAL.last("CMD"), **where) as worker:
+        try:
+            deadline = time.monotonic() + 60
+            while not well():
+                assert worker.poll() is None, worker.communicate()[0]
+                assert time.monotonic() < deadline
+            worker.send_signal(signal.SIGTERM)
+            assert "worker stopped" in said(worker, 25)
+        finally:
+            worker.kill()
+    assert not well()

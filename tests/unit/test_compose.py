@@ -124,7 +124,13 @@ def test_no_password_is_written_anywhere_in_it() -> None:
 
 
 def test_settings_with_passwords_stay_out_of_the_repository() -> None:
-    assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert ".env" in ignored
+    # What a configuration needs beside is for the workers, who notify, and nobody must have it.
+    assert {name for name, service in SERVICES.items() if "env_file" in service} == {"worker"}
+    ((file,),) = [service["env_file"] for service in SERVICES.values() if "env_file" in service]
+    assert file["required"] is False
+    assert file["path"].removeprefix("./") in ignored
 
 
 # -- the commands and their settings ---------------------------------------------------------------
