@@ -22,6 +22,7 @@ from streams.cli.settings import DURATION, Settings, configured, example
 @click.option("--history", type=DURATION, default="1w", show_default=True, help="How much past the simulated shop has.")
 @click.option("--seed", type=int, help="Another seed, another shop.")
 @click.option("--incident", "incidents", multiple=True, metavar="TEXT", help="Something that goes wrong; repeatable.")
+@click.option("--archive/--no-archive", default=None, help="Keep events for good; by default if none are simulated.")
 @click.option("--plain", is_flag=True, help="Log lines instead of the table, as without a terminal.")
 @configured
 def run(
@@ -31,6 +32,7 @@ def run(
     history: int,
     seed: int | None,
     incidents: tuple[str, ...],
+    archive: bool | None,
     plain: bool,
 ) -> None:
     """Run everything as one: broker, worker, a simulated shop, and the KPIs in this terminal."""
@@ -46,4 +48,5 @@ def run(
         arguments += ["--history", f"{history // 1000}s"]
     config = settings.load()
     with claimed(config.data_dir, config.namespace):
-        Run(settings, arguments, table=sys.stdout.isatty() and not plain).go()
+        archive = not simulator if archive is None else archive
+        Run(settings, arguments, table=sys.stdout.isatty() and not plain, archive=archive).go()

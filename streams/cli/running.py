@@ -24,13 +24,14 @@ LOOK_BACK = 2 * 86_400_000
 
 class Run:
     """One run. ``simulator`` are the arguments of ``daybook simulate``, or ``None`` to go without; ``table``
-    shows the live table, else log lines and a summary come out.
+    shows the live table, else log lines and a summary come out; ``archive`` is whether events are kept for good.
 
     Raises :class:`DaybookError` where something it cannot do without fails.
     """
 
-    def __init__(self, settings: Settings, simulator: Sequence[str] | None, *, table: bool) -> None:
+    def __init__(self, settings: Settings, simulator: Sequence[str] | None, *, table: bool, archive: bool) -> None:
         self._settings = settings
+        self._archive = archive
         self._simulator = simulator
         self._table = table
         self._drawing = False
@@ -39,8 +40,8 @@ class Run:
         self._config = settings.load()
         self._folder = self._config.data_dir
         self._logs = self._folder / "logs" / self._config.namespace
-        self._broker, self._worker, self._shop = self._parts()
-        parts = [part for part in (self._broker, self._worker, self._shop) if part is not None]
+        self._broker, self._worker, self._archivist, self._shop = self._parts()
+        parts = [part for part in (self._broker, self._worker, self._archivist, self._shop) if part is not None]
         self._supervisor = Supervisor(parts, self._say)
 
     def go(self) -> None:
@@ -86,7 +87,7 @@ class Run:
         if port != worker.metrics_port:
             click.echo(f"port {worker.metrics_port} is in use: the worker's metrics take {port}")
 
-    def _parts(self) -> tuple[Part | None, Part, Part | None]:
+    def _parts(self) -> tuple[Part | None, Part, Part | None, Part | None]:
         from streams.runtime.status import is_worker, metrics_url
 
         config = self._config
@@ -98,8 +99,12 @@ class Run:
             broker = EmbeddedBroker(self._logs, port, host).part
         live = self._child("worker", ["worker"], lambda: is_worker(metrics_url(config)))
         live.restart, live.ready_within, live.stop_within = True, 60.0, 20.0
+        archivist: ProcessPart | None = None
+        if self._archive:
+            archivist = self._child("archivist", ["archive", "run"])
+            archivist.restart, archivist.stop_within = True, 15.0
         shop = None if self._simulator is None else self._child("simulator", ["simulate", *self._simulator])
-        return broker, live, shop
+        return broker, live, archivist, shop
 
     def _child(self, name: str, arguments: Sequence[str], is_ready: Callable[[], bool] = lambda: True) -> ProcessPart:
         command = [sys.executable, "-m", "streams.cli"]
@@ -140,6 +145,11 @@ class Run:
                 metrics=f"{config.worker.metrics_host}:{config.worker.metrics_port}",
             ),
         )
+        if self._archivist is not None:
+            from streams.runtime.archivist import folder_of
+
+            supervisor.start([self._archivist])
+            click.echo(f"archive    {folder_of(config)}")
         if self._shop is not None:
             supervisor.start([self._shop])
             click.echo("simulator  a shop that does not exist sends events")

@@ -22,6 +22,8 @@ from typing import Any
 import pytest
 import yaml
 
+from streams.history.archive.files import pieces_in
+from streams.history.archive.verify import verify
 from streams.runtime.server import BrokerProcess
 from tests.integration.conftest import free_port
 from tests.support.compose import PENDING, ROOT, mounts, with_passwords
@@ -34,6 +36,8 @@ NAMES = {
 """What the programs of the images are called here."""
 COMES_WITHIN = 60.0
 WORKERS = 2
+IN_VOLUME = "/var/lib/daybook"
+"""The image's data folder."""
 
 
 class Process:
@@ -158,6 +162,7 @@ def stack(apache_broker: BrokerProcess, tmp_path_factory: pytest.TempPathFactory
         made.running.remove(topics)
         for number, port in enumerate(made.metrics):
             made.daybook("worker", f"worker-{number}", DAYBOOK_METRICS_PORT=str(port))
+        made.daybook("archive", DAYBOOK_DATA_DIR=str(made.file("archive", IN_VOLUME)))
         made.program("alertmanager", "/bin/alertmanager", made.alertmanager, {})
         made.program(
             "prometheus",
@@ -220,5 +225,13 @@ def test_each_stops_cleanly_within_its_time(stack: Stack) -> None:
         took[one.name] = time.monotonic() - began
         assert status == 0, f"{one.name}: {one.said[-2000:]}"
         assert "Traceback" not in one.said, one.said[-3000:]
-    assert took.keys() == {"worker-1", "simulator", "prometheus", "alertmanager"}
+    assert took.keys() == {"worker-1", "archive", "simulator", "prometheus", "alertmanager"}
     stack.running.clear()
+
+
+def test_what_arrived_is_in_the_archive(stack: Stack) -> None:
+    folder = (
+        stack.file("archive", IN_VOLUME) / "archive" / stack.services["archive"]["environment"]["DAYBOOK_NAMESPACE"]
+    )
+    assert sum(piece.end - piece.first for piece in pieces_in(folder)) > 10_000
+    assert list(verify(folder)) == []

@@ -193,7 +193,7 @@ def test_ports_in_use_are_said_and_the_next_free_ones_taken(
         monkeypatch.setenv("DAYBOOK_EMBEDDED", "true")
         monkeypatch.setenv("DAYBOOK_METRICS_PORT", str(port))
         settings = Settings()
-        Run(settings, None, table=False)
+        Run(settings, None, table=False, archive=False)
     config = settings.load()
     assert config.kafka.embedded
     broker = int(config.kafka.bootstrap.rpartition(":")[2])
@@ -211,7 +211,7 @@ def test_run_without_its_own_broker_needs_one_that_answers(monkeypatch: pytest.M
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     try:
         with claimed(tmp_path / "data", "daybook"), pytest.raises(BrokerError, match="no Kafka broker answers there"):
-            Run(Settings(), None, table=False).go()
+            Run(Settings(), None, table=False, archive=False).go()
     finally:
         for number, handler in zip((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), handlers, strict=True):
             signal.signal(number, handler)

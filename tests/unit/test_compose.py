@@ -359,7 +359,7 @@ def test_health_is_asked_with_what_the_image_has_and_of_the_service_itself(name:
         assert name == "worker"  # that of the image
         return
     if check.get("disable"):
-        assert name in {"topics", "simulator"}  # nothing that could be asked
+        assert name in {"topics", "simulator", "archive"}  # nothing that could be asked
         return
     kind, *words = check["test"]
     if kind == "CMD-SHELL":
