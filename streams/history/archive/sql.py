@@ -49,17 +49,19 @@ def opened(folder: Path) -> duckdb.DuckDBPyConnection:
 
     Columns: partition, offset, arrival, type, source, id, time, subject, data (JSON) and value, the raw record. What is
     no JSON has only the outer ones. A record that is in several files comes once, unless two wrote the archive.
+    Raises :class:`QueryError` for a file that is damaged.
     """
     import duckdb
 
     connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
     pieces = chosen(pieces_in(folder))
-    for topic in TOPICS:
-        mine = [piece for piece in pieces if piece.log.topic == topic]
-        connection.execute(f"CREATE VIEW {topic} AS {_view(folder, mine)}")
-    both = " UNION ALL ".join(f"SELECT '{topic}' AS topic, * FROM {topic}" for topic in TOPICS[:3])
-    connection.execute(f"CREATE VIEW events AS {both}")
+    with _told():
+        connection.execute("SET TimeZone = 'UTC'")
+        for topic in TOPICS:
+            mine = [piece for piece in pieces if piece.log.topic == topic]
+            connection.execute(f"CREATE VIEW {topic} AS {_view(folder, mine)}")
+        both = " UNION ALL ".join(f"SELECT '{topic}' AS topic, * FROM {topic}" for topic in TOPICS[:3])
+        connection.execute(f"CREATE VIEW events AS {both}")
     return connection
 
 
