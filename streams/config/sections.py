@@ -34,6 +34,7 @@ from streams.config.structs import (
     WEEK,
     Alerts,
     Archive,
+    Console,
     Kafka,
     Lifecycle,
     Limits,
@@ -179,6 +180,7 @@ READERS: Mapping[str, Reader[Any]] = {
     "alerts": section(Alerts, {"per_week": _rate}),
     "notify": notify,
     "archive": section(Archive, {"folder": path, "flush": milliseconds(SECOND, DAY)}),
+    "console": section(Console, {"host": _host, "port": port, "history": milliseconds(DAY, 400 * DAY)}),
     "lifecycle": section(Lifecycle, {"keep_ended": milliseconds(MINUTE), "keep_open": milliseconds(MINUTE)}),
 }
 """Readers of these sections by key."""
@@ -191,6 +193,8 @@ VARIABLES: Mapping[str, tuple[str, str, Reader[Any]]] = {
     "DAYBOOK_PARTITIONS": ("kafka", "partitions", _partitions),
     "DAYBOOK_METRICS_HOST": ("worker", "metrics_host", _host),
     "DAYBOOK_METRICS_PORT": ("worker", "metrics_port", port),
+    "DAYBOOK_CONSOLE_HOST": ("console", "host", _host),
+    "DAYBOOK_CONSOLE_PORT": ("console", "port", port),
     "DAYBOOK_ALERTMANAGER": ("notify", "alertmanager", web_address),
     "DAYBOOK_LINK": ("notify", "link", link),
 }
