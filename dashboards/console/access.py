@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
@@ -22,11 +22,11 @@ from streams.errors import ConfigError, DaybookError
 
 Role = Literal["acts", "reads"]
 PASSWORD, READER_PASSWORD = "DAYBOOK_CONSOLE_PASSWORD", "DAYBOOK_CONSOLE_READER_PASSWORD"
-COOKIE = "daybook_console"
+COOKIE, NAME_COOKIE = "daybook_console", "daybook_name"
 SIGNED_IN_S = 14 * 86_400
 """Seconds after which one has to sign in again."""
+LONGEST_NAME = 80
 _LEAST = 8
-_SLOWEST_S = 30.0
 
 
 class AccessError(DaybookError):
@@ -70,7 +70,6 @@ class Access:
             )
         self._host_is_ours = is_loopback(host)
         self._cookies = URLSafeTimedSerializer(_key(folder / "console.key"), salt="daybook-console")
-        self._failures = 0
 
     def answers_to(self, host: str) -> bool:
         """Whether a request's ``Host`` is one of ours."""
@@ -82,15 +81,16 @@ class Access:
         browsers send and pages cannot change. Programs send none."""
         return origin is None or urlsplit(origin).netloc == host
 
-    def person(self, cookie: str | None) -> Person | None:
-        """Who somebody is by their cookie; None where they have to sign in."""
+    def person(self, cookie: str | None, name: str | None = None) -> Person | None:
+        """Who somebody is by their cookie; None where they have to sign in. Where nobody has to, the ``name`` they gave
+        is believed."""
         if self.open:
-            return Person(_login(), "acts")
+            return Person(named(unquote(name or "")), "acts")
         if not cookie:
             return None
         try:
             name, role = self._cookies.loads(cookie, max_age=SIGNED_IN_S)
-        except (BadSignature, ValueError):
+        except (BadSignature, ValueError, TypeError):
             return None
         return Person(name, role) if role in self._passwords else None
 
@@ -100,15 +100,12 @@ class Access:
         # All are compared, whichever it is.
         fitting = [role for role, known in self._passwords.items() if hmac.compare_digest(known, given)]
         if not fitting:
-            self._failures += 1
             return None
-        self._failures = 0
-        return self._cookies.dumps((name.strip()[:80] or _login(), fitting[0]))
+        return self._cookies.dumps((named(name), fitting[0]))
 
-    @property
-    def wait_s(self) -> float:
-        """How long an answer to a wrong password takes, in seconds: the more there were in a row, the longer."""
-        return min(_SLOWEST_S, 0.25 * 2.0 ** min(self._failures, 10))
+    def renamed(self, person: Person, name: str) -> str:
+        """The cookie of who has signed in already, under another name."""
+        return self._cookies.dumps((named(name), person.role))
 
 
 def is_loopback(host: str) -> bool:
@@ -117,6 +114,11 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def named(given: str) -> str:
+    """A name as it is written down, in one line; whoever runs the console where none is given."""
+    return " ".join("".join(each if each.isprintable() else " " for each in given).split())[:LONGEST_NAME] or _login()
 
 
 def _login() -> str:

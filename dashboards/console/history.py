@@ -217,6 +217,16 @@ class History:
             ).fetchall()
         return sorted((_SLICES.decode(text) for (text,) in rows), key=lambda one: (len(one), sorted(one.items())))
 
+    def newest_grain(self, kpi: str, stat: str) -> tuple[int, int] | None:
+        """From when to when the newest grain of a KPI's total goes, epoch ms; None where none is known."""
+        with self._lock:
+            found = self._db.execute(
+                'SELECT start, "end" FROM grains WHERE series IN (SELECT id FROM series WHERE kpi = ? AND stat = ? '
+                "AND slice = '{}') ORDER BY start DESC LIMIT 1",
+                (kpi, stat),
+            ).fetchone()
+        return None if found is None else (int(found[0]), int(found[1]))
+
     def newest(self) -> int | None:
         """Where the newest grain ends, epoch ms."""
         with self._lock:

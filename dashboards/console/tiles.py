@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from detectors.incidents.stages import Stage, stages_of
 from streams.kpis import units
@@ -65,17 +65,26 @@ def groups(definitions: Definitions) -> dict[str, list[str]]:
     return found
 
 
-def tiles(board: Board, catalog: Catalog) -> dict[str, Tile]:
-    """A tile for each KPI, by name: of the statistic that its goal is for, over its longest window up to a day."""
+def tiles(board: Board, catalog: Catalog, week_before: Callable[[Row], float | None]) -> dict[str, Tile]:
+    """A tile for each KPI, by name: of the statistic that its goal is for, over its longest window up to a day.
+
+    ``week_before`` says what a row was at the same time last week, None where that is not known: then it is compared
+    with the day before.
+    """
     found = {}
     for row in build(board, catalog, Choice(points=POINTS)):
         if row.kpi.name in catalog.kpis and row.stat == row.kpi.goal_stat:
-            found[row.kpi.name] = _tile(row, board.slices(row.kpi.name, row.stat), catalog)
+            found[row.kpi.name] = _tile(row, board.slices(row.kpi.name, row.stat), catalog, week_before(row))
     return found
 
 
-def _tile(row: Row, slices: Mapping[tuple[tuple[str, str], ...], Series], catalog: Catalog) -> Tile:
+def _tile(
+    row: Row, slices: Mapping[tuple[tuple[str, str], ...], Series], catalog: Catalog, last_week: float | None
+) -> Tile:
     kpi, currency = row.kpi, catalog.currency
+    ago = "day before"
+    if last_week is not None:
+        row, ago = replace(row, previous=last_week), "week before"
     stat = "" if row.stat == "value" else f"{row.stat} "
     judged = _judged(slices[()]) if () in slices else None
     return Tile(
@@ -84,7 +93,7 @@ def _tile(row: Row, slices: Mapping[tuple[tuple[str, str], ...], Series], catalo
         description=kpi.description,
         value=units.human(row.value, row.unit, currency),
         span="now" if kpi.kind == "level" else f"{stat}in {units.span(row.window)}",
-        change=_change(row),
+        change=_change(row, ago),
         tone={1: "good", -1: "bad", 0: ""}[row.improvement],
         expected=_expected(judged, row.unit, currency),
         goal=row.goal.text(row.unit, currency) if row.goal is not None else "",
@@ -94,10 +103,11 @@ def _tile(row: Row, slices: Mapping[tuple[tuple[str, str], ...], Series], catalo
     )
 
 
-def _change(row: Row) -> str:
+def _change(row: Row, ago: str) -> str:
     if row.value is None or row.previous is None:
         return ""
-    return f"{units.change(row.value, row.previous, row.unit)} on the day before"
+    change = units.change(row.value, row.previous, row.unit)
+    return f"as the {ago}" if change == "=" else f"{change} on the {ago}"
 
 
 def _judged(series: Series) -> KpiValue | None:
