@@ -10,13 +10,16 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from detectors.incidents.incident import Incident
 from streams.errors import DaybookError
 from streams.kpis.values import KpiValue
+
+if TYPE_CHECKING:
+    from streams.config import Config
 
 VERSION = 1
 _TABLES = """
@@ -61,6 +64,11 @@ class Mark(NamedTuple):
 
     by: str
     at: int
+
+
+def history_path(config: Config) -> Path:
+    """Where the history of a namespace is kept."""
+    return config.data_dir / "console" / f"{config.namespace}.sqlite"
 
 
 class History:
@@ -274,6 +282,11 @@ class History:
         """Note that a dead letter is sent again; False where it was before."""
         with self._all_or_nothing() as db:
             return db.execute("INSERT OR IGNORE INTO requeued VALUES (?, ?, ?)", (place, *mark)).rowcount == 1
+
+    def not_requeued(self, place: str) -> None:
+        """It was not sent after all."""
+        with self._all_or_nothing() as db:
+            db.execute("DELETE FROM requeued WHERE place = ?", (place,))
 
 
 def _text(slice_: Mapping[str, str]) -> str:

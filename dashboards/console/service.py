@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dashboards.console import comparison
 from dashboards.console.access import Access
 from dashboards.console.following import Following
-from dashboards.console.history import History
+from dashboards.console.history import History, history_path
 from dashboards.console.tiles import Tile, tiles
 from dashboards.console.watching import Watching
 from detectors.incidents.incident import Incident
@@ -34,7 +34,7 @@ class Service:
         self.catalog, self.definitions = Catalog.from_config(config), config.definitions()
         folder = config.data_dir / "console"
         self.access = Access(config.console.host, folder, env)
-        self.history = History(folder / f"{config.namespace}.sqlite")
+        self.history = History(history_path(config))
         self.board = Board()
         self.following = Following(config, self.history, self.board, config.console.history)
         self.watching = Watching(config)

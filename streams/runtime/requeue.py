@@ -21,26 +21,42 @@ class RequeueError(DaybookError):
     """A dead letter cannot be sent again: the message says why."""
 
 
-def requeue(config: Config, letters: Iterable[Letter]) -> int:
-    """Send each to its topic and partition again, as it came; how many it was. Whoever cannot process it sets it aside
-    anew.
+REQUEUED = "requeued_from"
+"""The header that marks what was sent again: where the record was at first."""
 
-    Raises :class:`RequeueError` for one that was cut or is of a topic that is not sent to from outside, before anything
-    is sent, and :class:`BrokerError` where the broker does not take one.
-    """
-    names, letters = TopicNames(config.namespace), list(letters)
+
+def require_sendable(config: Config, letters: Iterable[Letter]) -> None:
+    """Raise :class:`RequeueError` for one that was cut, or is of a topic that is not sent to from outside."""
+    names = TopicNames(config.namespace)
     for letter in letters:
         if letter.topic not in (*names.events, names.calendar, names.feedback):
             raise RequeueError(f"{letter.place}: is of a topic that only workers write to")
         if letter.value is None or letter.bytes > LARGEST_VALUE:
             raise RequeueError(f"{letter.place}: was not kept whole")
+
+
+def requeue(config: Config, letters: Iterable[Letter]) -> int:
+    """Send each to its topic and partition again, as it came but for the header :data:`REQUEUED`; how many it was.
+    Whoever cannot process it sets it aside anew.
+
+    Raises :class:`RequeueError` as :func:`require_sendable` does, before anything is sent, and :class:`BrokerError`
+    where the broker does not take one.
+    """
+    letters = list(letters)
+    require_sendable(config, letters)
     if not letters:
         return 0
     with broker_errors(config.kafka.bootstrap):
         producer = open_producer(config)
         try:
             sent = [
-                producer.send(one.topic, value=one.value, key=one.key, headers=list(HEADERS), partition=one.partition)
+                producer.send(
+                    one.topic,
+                    value=one.value,
+                    key=one.key,
+                    headers=[*HEADERS, (REQUEUED, one.place.encode())],
+                    partition=one.partition,
+                )
                 for one in letters
             ]
             for future in sent:
