@@ -15,8 +15,8 @@ EVERYWHERE = ("0.0.0.0", "::")
 
 
 def listen(console: Console) -> tuple[socket.socket, int]:
-    """A socket on the configured port or the next that is free, and which that is. Raises :class:`BrokerError` where none
-    is."""
+    """A socket on the configured port or the next that is free, and which it is. Raises :class:`BrokerError` where none
+    is free."""
     family = socket.AF_INET6 if ":" in console.host else socket.AF_INET
     taken: set[int] = set()
     while True:

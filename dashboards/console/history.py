@@ -10,13 +10,16 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from detectors.incidents.incident import Incident
 from streams.errors import DaybookError
 from streams.kpis.values import KpiValue
+
+if TYPE_CHECKING:
+    from streams.config import Config
 
 VERSION = 1
 _TABLES = """
@@ -36,7 +39,6 @@ CREATE TABLE incidents (
 CREATE TABLE contacted (
     incident TEXT NOT NULL, line TEXT NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (incident, line)) WITHOUT ROWID;
-CREATE TABLE requeued (place TEXT PRIMARY KEY, by TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE read (
     topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, last TEXT NOT NULL,
     PRIMARY KEY (topic, partition)) WITHOUT ROWID;
@@ -61,6 +63,11 @@ class Mark(NamedTuple):
 
     by: str
     at: int
+
+
+def history_path(config: Config) -> Path:
+    """Where the history of a namespace is kept."""
+    return config.data_dir / "console" / f"{config.namespace}.sqlite"
 
 
 class History:
@@ -263,17 +270,6 @@ class History:
             db.execute("DELETE FROM contacted WHERE incident = ? AND line = ?", (incident, line))
             if mark is not None:
                 db.execute("INSERT INTO contacted VALUES (?, ?, ?, ?)", (incident, line, *mark))
-
-    def requeued(self) -> dict[str, Mark]:
-        """By where it was, who sent a dead letter to its topic again."""
-        with self._lock:
-            rows = self._db.execute("SELECT place, by, at FROM requeued").fetchall()
-        return {place: Mark(by, at) for place, by, at in rows}
-
-    def requeue(self, place: str, mark: Mark) -> bool:
-        """Note that a dead letter is sent again; False where it was before."""
-        with self._all_or_nothing() as db:
-            return db.execute("INSERT OR IGNORE INTO requeued VALUES (?, ?, ?)", (place, *mark)).rowcount == 1
 
 
 def _text(slice_: Mapping[str, str]) -> str:

@@ -76,11 +76,9 @@ def table(
 
 
 def _cells(row: Sequence[str | Markup], numeric: frozenset[int] | set[int]) -> Markup:
-    cells = [
-        Markup("<td{}>{}</td>").format(_class(at in numeric), cell) if at else Markup('<th scope="row">{}</th>').format(cell)
-        for at, cell in enumerate(row)
-    ]  # fmt: skip
-    return joined(cells)
+    head = Markup('<th scope="row">{}</th>').format(row[0])
+    rest = (Markup("<td{}>{}</td>").format(_class(at in numeric), cell) for at, cell in enumerate(row[1:], 1))
+    return head + joined(rest)
 
 
 def _class(is_number: bool) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from dashboards.console import comparison
 from dashboards.console.access import Access
 from dashboards.console.following import Following
-from dashboards.console.history import History
+from dashboards.console.history import History, history_path
 from dashboards.console.tiles import Tile, tiles
 from dashboards.console.watching import Watching
 from detectors.incidents.incident import Incident
@@ -34,10 +35,12 @@ class Service:
         self.catalog, self.definitions = Catalog.from_config(config), config.definitions()
         folder = config.data_dir / "console"
         self.access = Access(config.console.host, folder, env)
-        self.history = History(folder / f"{config.namespace}.sqlite")
+        self.history = History(history_path(config))
         self.board = Board()
         self.following = Following(config, self.history, self.board, config.console.history)
         self.watching = Watching(config)
+        self.sending = asyncio.Lock()
+        """Held by whoever sends dead letters again: what was sent is looked up before."""
         self.text = Text(config.business.currency, config.business.timezone, config.notify.link, config.notify.runbook)
         self._weekly = comparison.Weekly(self.history, self.catalog)
         self._incidents: tuple[int, list[Incident]] = (-1, [])

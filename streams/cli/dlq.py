@@ -67,7 +67,7 @@ def show(settings: Settings, place: str, raw: bool) -> None:
         if name != "value" and not (name == "requeued" and value is None):
             click.echo(f"{name:9} {printable_lines(str(value))}")
     click.echo()
-    click.echo(_pretty(letter.value))
+    click.echo(pretty(letter.value))
 
 
 @dlq.command(
@@ -118,7 +118,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _pretty(value: bytes | None) -> str:
+def pretty(value: bytes | None) -> str:
     """A value to read: indented where it is JSON, a hex dump where it is not even text; the beginning if it
     is long."""
     if value is None:

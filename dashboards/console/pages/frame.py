@@ -31,6 +31,7 @@ _HEAD = Markup(
     '<link rel="stylesheet" href="/console/console.css"><script src="/console/theme.js"></script>'
     '<meta name="description" content="Daybook: what is now, and what is wrong">'
 )
+_OUT = Markup('<form method="post" action="/sign-out"><button>Sign out</button></form>')
 
 
 @contextmanager
@@ -91,11 +92,7 @@ def _bar(service: Service, request: Request, place: str) -> Markup:
 
 def _who(service: Service, request: Request) -> Markup:
     person = person_of(request.scope)
-    out = (
-        EMPTY
-        if service.access.open
-        else Markup('<form method="post" action="/sign-out"><button>Sign out</button></form>')
-    )
+    out = EMPTY if service.access.open else _OUT
     role = "" if person.acts else " (may only look)"
     return Markup(
         "<details><summary>{}{}</summary><div>"

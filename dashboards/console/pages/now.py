@@ -82,11 +82,11 @@ class _Group:
 def _promised(endangered: tuple[Endangered, ...]) -> Markup:
     if not endangered:
         return markup.EMPTY
-    items = markup.joined(
-        Markup("<li><strong>{}</strong>: {:.0f} of those due within a day will miss it (90 %: {:.0f} to {:.0f}){}</li>").format(
-            one.kpi.replace("_", " ").capitalize(), one.expected, one.low, one.high,
-            f"; {one.overdue:,} have missed it already" if one.overdue else "",
-        )
-        for one in endangered
-    )  # fmt: skip
+    items = markup.joined(Markup("<li><strong>{}</strong>: {}</li>").format(*_in_words(one)) for one in endangered)
     return Markup('<h2>Promises in danger</h2><ul class="card promised">{}</ul>').format(items)
+
+
+def _in_words(one: Endangered) -> tuple[str, str]:
+    missed = f"; {one.overdue:,} have missed it already" if one.overdue else ""
+    text = f"{one.expected:,.0f} of those due within a day will miss it ({one.low:,.0f} to {one.high:,.0f}){missed}"
+    return one.kpi.replace("_", " ").capitalize(), text
