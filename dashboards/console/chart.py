@@ -8,6 +8,23 @@ from typing import Any
 from streams.kpis.values import KpiValue
 
 _SCALE = {"ratio": 100.0, "seconds": 1 / 3600.0}
+_ACCENT, _ALERT, _GRID = "#1f8a86", "#d64541", "rgba(128, 128, 128, 0.25)"
+_MOST_SYMBOLS = 200
+_LABEL = {"formatter": "goal {c}", "position": "insideEndTop"}
+# Text only, so that nothing that a KPI says is taken for markup.
+_TOOLTIP = """(points) => {
+  const by = Object.fromEntries(points.map((point) => [point.seriesName, point.value]));
+  const at = new Date(points[0].value[0]).toLocaleString([], {dateStyle: "medium", timeStyle: "short"});
+  const lines = [at];
+  if (by.value && by.value[1] !== null) lines.push("value " + by.value[1]);
+  if (by.low && by.low[1] !== null && by.usual)
+    lines.push("usual " + by.low[1] + " to " + Math.round((by.low[1] + by.usual[1]) * 1e4) / 1e4);
+  if (by.alert) lines.push("alert: " + by.alert[2]);
+  const box = document.createElement("div");
+  box.style.cssText = "white-space: pre-line; max-width: 16rem";
+  box.textContent = lines.join("\\n");
+  return box;
+}"""
 _NAMES = {"ratio": "%", "seconds": "hours"}
 
 
@@ -42,28 +59,31 @@ def options(
     stacked = {"type": "line", "stack": "band", "symbol": "none", "lineStyle": {"opacity": 0}, "silent": True}
     return {
         "animation": False,
-        "grid": {"left": 56, "right": 16, "top": 32, "bottom": 64},
+        "color": [_ACCENT, _ACCENT, _ACCENT, _ALERT],
+        "grid": {"left": 60, "right": 16, "top": 40, "bottom": 64},
         "legend": {"data": ["usual", "value", "alert"], "top": 0},
-        "tooltip": {"trigger": "axis", "confine": True},
+        "tooltip": {"trigger": "axis", "confine": True, ":formatter": _TOOLTIP},
         "xAxis": {"type": "time"},
-        "yAxis": {"type": "value", "name": name, "scale": True},
+        "yAxis": {"type": "value", "name": name, "scale": True, "splitLine": {"lineStyle": {"color": _GRID}}},
         "dataZoom": [{"type": "slider", "height": 20, "bottom": 8}],
         "series": [
             {**stacked, "name": "low", "data": [[at, low] for at, low, _ in band]},
             {
                 **stacked,
                 "name": "usual",
-                "areaStyle": {"opacity": 0.25},
+                "areaStyle": {"opacity": 0.2},
                 "data": [[at, width] for at, _, width in band],
             },
             {
                 "name": "value",
                 "type": "line",
-                "symbol": "none",
+                # What can be seen can be clicked.
+                "showSymbol": len(values) <= _MOST_SYMBOLS,
+                "symbolSize": 6,
                 "data": [[value.start, shown(value.value)] for value in values],
-                "markLine": {"silent": True, "symbol": "none", "data": lines} if lines else {},
+                "markLine": {"silent": True, "symbol": "none", "label": _LABEL, "data": lines} if lines else {},
             },
-            {"name": "alert", "type": "scatter", "symbolSize": 10, "data": alerts},
+            {"name": "alert", "type": "scatter", "symbol": "triangle", "symbolSize": 14, "data": alerts},
         ],
     }
 

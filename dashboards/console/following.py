@@ -23,6 +23,7 @@ from streams.runtime.ports import require_reachable
 from streams.runtime.reader import consumer, goes_on
 from streams.runtime.topics import TopicNames
 from streams.top.board import Board
+from streams.top.feed import NOW_MS
 
 if TYPE_CHECKING:
     from streams.config import Config
@@ -153,8 +154,18 @@ class Following:
                 log.warning("a topic was made again, it is read from its beginning", topic=partition.topic)
                 self._history.begin_anew(partition.topic, incidents=partition.topic == self._incidents)
                 place = None
-            starts[partition] = max(begin, place.next) if place is not None else self._first(reader, partition, begin)
+            if place is None:
+                starts[partition] = self._first(reader, partition, begin)
+            else:
+                starts[partition] = max(begin, min(place.next, self._current(reader, partition, place.next)))
         return starts
+
+    def _current(self, reader: Any, partition: TopicPartition, next_: int) -> int:
+        """Rolling windows are kept by nobody: what is current has been told lately, and is read once more."""
+        if partition.topic != self._kpis:
+            return next_
+        found = reader.offsets_for_times({partition: int(self._wall() * 1000) - NOW_MS})[partition]
+        return next_ if found is None else int(found.offset)
 
     def _first(self, reader: Any, partition: TopicPartition, begin: int) -> int:
         """What arrived before the time that is kept is not read."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from dashboards.console.words import usual
 from detectors.incidents.attribution import Share
 from detectors.incidents.incident import Case, Incident, Severity, Symptom
 from detectors.notification.message import News
@@ -125,9 +126,8 @@ def symptoms(one: Incident, currency: str) -> list[tuple[str, str, str, str, str
 
 def _symptom(one: Symptom, currency: str) -> tuple[str, str, str, str, str, str]:
     label = one.kpi.replace("_", " ").capitalize() + ("" if one.stat == "value" else f" {one.stat}")
-    low, _, high = (human(bound, one.unit, currency) for bound in one.expected)
     where = ", ".join(one.slice.values()) or "all"
-    return one.kpi, label, where, human(one.value, one.unit, currency), f"{low} to {high}", one.why
+    return one.kpi, label, where, human(one.value, one.unit, currency), usual(one.expected, one.unit, currency), one.why
 
 
 def shares(one: Incident) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dashboards.console.incident_view import Clock
+from dashboards.console.words import usual
 from streams.kpis.grid import DAY_MS
 from streams.kpis.units import human
 from streams.kpis.values import KpiValue
@@ -72,7 +73,7 @@ def slice_row(values: Sequence[KpiValue], currency: str) -> SliceRow | None:
         name_of(last.slice),
         last.slice,
         human(last.value, last.unit, currency),
-        expected(last, currency),
+        usual(last.expected, last.unit, currency),
         last.why if last.alert else "",
         newest(values),
     )
@@ -83,21 +84,18 @@ def name_of(slice_: Mapping[str, str]) -> str:
     return ", ".join(slice_[name] for name in sorted(slice_)) or "all"
 
 
-def expected(value: KpiValue, currency: str) -> str:
-    """What was expected of a value; empty where nothing was."""
-    if value.expected is None:
-        return ""
-    low, _, high = (human(bound, value.unit, currency) for bound in value.expected)
-    return f"{low} to {high}"
-
-
 def table(values: Sequence[KpiValue], clock: Clock, currency: str) -> list[tuple[int, str, str, str, str]]:
     """The chart as rows, the newest first: start (epoch ms), when, value, expected, what was strange."""
     return [
-        (value.start, clock.moment(value.start), human(value.value, value.unit, currency), expected(value, currency),
-         marked(value))
+        (
+            value.start,
+            clock.moment(value.start),
+            human(value.value, value.unit, currency),
+            usual(value.expected, value.unit, currency),
+            marked(value),
+        )
         for value in reversed(values)
-    ]  # fmt: skip
+    ]
 
 
 def marked(value: KpiValue) -> str:
@@ -124,7 +122,7 @@ def opened(
     return [
         (
             one.slice, name_of(one.slice), human(one.value, one.unit, currency), parts(one, currency),
-            expected(one, currency), marked(one),
+            usual(one.expected, one.unit, currency), marked(one),
         )
         for one in wanted
     ]  # fmt: skip

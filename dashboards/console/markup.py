@@ -62,17 +62,18 @@ def table(
     rows: Iterable[Sequence[str | Markup]],
     *,
     numeric: frozenset[int] | set[int] = frozenset(),
+    headed: bool = False,
 ) -> Markup:
     """A table; the columns ``numeric`` are set to the right. The first cell of a row is its heading. It scrolls where
-    there is no room, also by keys."""
+    there is no room, also by keys. ``headed``: a heading says what its caption says, which then is not seen."""
     head = joined(
         Markup('<th scope="col"{}>{}</th>').format(_class(at in numeric), name) for at, name in enumerate(headings)
     )
     body = joined(Markup("<tr>{}</tr>").format(_cells(row, numeric)) for row in rows)
     return Markup(
-        '<div class="scroll" tabindex="0" role="region" aria-label="{}"><table><caption>{}</caption>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="{}"><table><caption{}>{}</caption>'
         "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
-    ).format(caption, caption, head, body)
+    ).format(caption, Markup(' class="hidden-text"') if headed else EMPTY, caption, head, body)
 
 
 def _cells(row: Sequence[str | Markup], numeric: frozenset[int] | set[int]) -> Markup:

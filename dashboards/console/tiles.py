@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from dashboards.console.words import usual
 from detectors.incidents.stages import Stage, stages_of
 from streams.kpis import units
 from streams.kpis.definitions import Definitions
@@ -122,8 +123,8 @@ def _judged(series: Series) -> KpiValue | None:
 def _expected(value: KpiValue | None, unit: str, currency: str) -> str:
     if value is None or value.expected is None:
         return ""
-    low, _, high = (units.human(bound, unit, currency) for bound in value.expected)
-    return f"last {value.span}: {units.human(value.value, unit, currency)}, usual {low} to {high}"
+    usually = usual(value.expected, unit, currency)
+    return f"last {value.span}: {units.human(value.value, unit, currency)}, usual {usually}"
 
 
 def _strange(kpi: Kpi, slices: Mapping[tuple[tuple[str, str], ...], Series], currency: str) -> str:

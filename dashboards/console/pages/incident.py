@@ -110,7 +110,7 @@ def _facts(service: Service, one: Incident, at: view.Clock) -> Markup:
     ]  # fmt: skip
     shares = [(f"Of what {name} is off by", text) for name, text in view.shares(one)]
     badge = Markup('<p><span class="badge {}">{}</span></p>').format(one.severity if one.live else "", one.severity)
-    table = markup.table("What is off", ("KPI", "Slice", "Was", "Expected", "At its strangest"), rows)
+    table = markup.table("What is off", ("KPI", "Slice", "Was", "Expected", "At its strangest"), rows, headed=True)
     return (
         badge + Markup('<div class="card">{}</div>').format(markup.facts([*view.facts(one, at, currency), *shares]))
     ) + (Markup("<h2>What is off</h2>{}").format(table) if rows else markup.EMPTY)

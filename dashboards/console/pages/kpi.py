@@ -167,7 +167,7 @@ class _Page:
             if rows:
                 title = "By " + " and ".join(name.replace("_", " ") for name in names)
                 headings = ("Slice", "Last hour", "Usual", "Two days", "Strange")
-                made += Markup("<h2>{}</h2>{}").format(title, markup.table(title, headings, rows))
+                made += Markup("<h2>{}</h2>{}").format(title, markup.table(title, headings, rows, headed=True))
         return made
 
     def _open(self, event: object) -> None:

@@ -30,7 +30,8 @@ class Worklist:
         self._service, self._person, self._incident = service, person, incident
         self._clock: Clock | None = None
         self._intro = Html("")
-        with Tag("div", class_="scroll", tabindex="0", role="region", aria_label="Worklist"), Tag("table"):
+        self._table = Tag("div", class_="scroll", tabindex="0", role="region", aria_label="Worklist")
+        with self._table, Tag("table"):
             Tag("caption", "Orders and tickets it hits; a tick says that somebody has been in touch")
             with Tag("thead"), Tag("tr"):
                 for name in _HEADINGS:
@@ -49,11 +50,12 @@ class Worklist:
         if whole > len(cases):
             said += f" These are the first of {whole:,}."
         self._intro.show(
-            Markup('<p>{} <a href="{}" download>All of it as CSV</a></p>').format(
+            Markup('<p>{} <a href="{}" download>Look the events through, and have all of it as CSV</a></p>').format(
                 said if cases else "No orders or tickets are known to be behind it.",
                 address(f"/incidents/{one.id}/worklist.csv"),
             )
         )
+        self._table.set_visibility(bool(cases))
         self._rows.show((case_name(case), (case, marks.get(case_name(case)))) for case in cases)
 
     def _make(self, row: Row) -> Element:
