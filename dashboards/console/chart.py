@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from streams.kpis.units import major
 from streams.kpis.values import KpiValue
 
 _SCALE = {"ratio": 100.0, "seconds": 1 / 3600.0}
@@ -31,7 +32,7 @@ _NAMES = {"ratio": "%", "seconds": "hours"}
 def axis(unit: str, currency: str) -> tuple[str, float]:
     """What the values are shown in, and what they are multiplied by for that."""
     if unit == "money":
-        return currency, 0.01
+        return currency, float(major(1, currency))
     return _NAMES.get(unit, unit), _SCALE.get(unit, 1.0)
 
 
