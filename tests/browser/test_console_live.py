@@ -101,7 +101,7 @@ def test_a_console_that_is_killed_comes_back_with_all_it_knew(shop: Shop, browse
     browser.wait_for_text("1 of 8 contacted")
     assert browser.count("a[href*='revision=']") == revisions
     browser.open(f"{shop.address}/kpi/orders_placed")
-    browser.wait_for_text("values", ".hint")
+    browser.wait_for_text("values", ".nicegui-content .hint")
     browser.wait("details.more summary").click()
     assert browser.count("details.more tbody tr") > 100
 

@@ -41,10 +41,11 @@ def test_a_page_keeps_nobody_out(shop: Shop, browser: Browser, page: str) -> Non
     path, there = PAGES[page]
     found = {}
     for screen, (width, height) in SCREENS.items():
+        browser.look_like(width, height)
+        browser.open(shop.address + path)
+        browser.wait(there, ANOTHER_TIME_S)
         for dark in (False, True):
             browser.look_like(width, height, dark=dark)
-            browser.open(shop.address + path)
-            browser.wait(there, ANOTHER_TIME_S)
             name = f"{page}-{screen}-{'dark' if dark else 'light'}"
             assert not browser.is_wider_than_the_screen(), name
             if (screen, dark) in LOOKED_THROUGH:
