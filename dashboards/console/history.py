@@ -39,7 +39,6 @@ CREATE TABLE incidents (
 CREATE TABLE contacted (
     incident TEXT NOT NULL, line TEXT NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (incident, line)) WITHOUT ROWID;
-CREATE TABLE requeued (place TEXT PRIMARY KEY, by TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE read (
     topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, last TEXT NOT NULL,
     PRIMARY KEY (topic, partition)) WITHOUT ROWID;
@@ -271,22 +270,6 @@ class History:
             db.execute("DELETE FROM contacted WHERE incident = ? AND line = ?", (incident, line))
             if mark is not None:
                 db.execute("INSERT INTO contacted VALUES (?, ?, ?, ?)", (incident, line, *mark))
-
-    def requeued(self) -> dict[str, Mark]:
-        """By where it was, who sent a dead letter to its topic again."""
-        with self._lock:
-            rows = self._db.execute("SELECT place, by, at FROM requeued").fetchall()
-        return {place: Mark(by, at) for place, by, at in rows}
-
-    def requeue(self, place: str, mark: Mark) -> bool:
-        """Note that a dead letter is sent again; False where it was before."""
-        with self._all_or_nothing() as db:
-            return db.execute("INSERT OR IGNORE INTO requeued VALUES (?, ?, ?)", (place, *mark)).rowcount == 1
-
-    def not_requeued(self, place: str) -> None:
-        """It was not sent after all."""
-        with self._all_or_nothing() as db:
-            db.execute("DELETE FROM requeued WHERE place = ?", (place,))
 
 
 def _text(slice_: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Mapping
@@ -38,6 +39,8 @@ class Service:
         self.board = Board()
         self.following = Following(config, self.history, self.board, config.console.history)
         self.watching = Watching(config)
+        self.sending = asyncio.Lock()
+        """Held by whoever sends dead letters again: what was sent is looked up before."""
         self.text = Text(config.business.currency, config.business.timezone, config.notify.link, config.notify.runbook)
         self._weekly = comparison.Weekly(self.history, self.catalog)
         self._incidents: tuple[int, list[Incident]] = (-1, [])

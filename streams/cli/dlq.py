@@ -22,7 +22,7 @@ SHOWN = 16_384
 
 @click.group(epilog=example("daybook dlq list", "daybook dlq show daybook.orders.v1/2/1042"))
 def dlq() -> None:
-    """Read the dead letters: records that could not be processed, with the reason. Send them again."""
+    """Read the dead letters: records that could not be processed, with the reason; and send them again."""
 
 
 @dlq.command("list", epilog=example("daybook dlq list", "daybook dlq list --topic orders --since 1h --json"))
@@ -64,46 +64,44 @@ def show(settings: Settings, place: str, raw: bool) -> None:
         click.get_binary_stream("stdout").write(letter.value or b"")
         return
     for name, value in _facts(letter).items():
-        if name != "value":
+        if name != "value" and not (name == "requeued" and value is None):
             click.echo(f"{name:9} {printable_lines(str(value))}")
     click.echo()
     click.echo(pretty(letter.value))
 
 
 @dlq.command(
-    epilog=example(
-        "daybook dlq requeue daybook.orders.v1/2/1042",
-        "daybook dlq requeue --code too_far_ahead --since 2h",
-    )
+    epilog=example("daybook dlq requeue daybook.orders.v1/2/1042", "daybook dlq requeue --code future --since 2d")
 )
 @click.argument("place", metavar="[TOPIC/PARTITION/OFFSET]", required=False)
-@click.option("--code", help="All that were set aside for this reason.")
-@click.option("--since", type=DURATION, default="30d", show_default=True, help="How far back to read.")
+@click.option("--code", help="All of this reason, as 'list' counts them.")
+@click.option("--topic", metavar="NAME", help="With --code: only of topics whose name contains it.")
+@click.option("--since", type=DURATION, default="30d", show_default=True, help="With --code: how far back to read.")
 @click.option("--by", help="Who does it; whoever is logged in unless given.")
 @configured
-def requeue(settings: Settings, place: str | None, code: str | None, since: int, by: str | None) -> None:
-    """Send a dead letter to the topic it was set aside from, or all of a reason: each once, as it came."""
+def requeue(
+    settings: Settings, place: str | None, code: str | None, topic: str | None, since: int, by: str | None
+) -> None:
+    """Send one dead letter, or all of a reason, to the topic it came from once more, as it was."""
     if (place is None) == (code is None):
-        raise click.UsageError("say which: TOPIC/PARTITION/OFFSET, or --code for all of a reason")
+        raise click.UsageError("say one of TOPIC/PARTITION/OFFSET and --code")
     config = settings.attach()
-    from dashboards.console.again import send_again
-    from dashboards.console.history import History, history_path
     from streams.runtime.letters import read_letters
+    from streams.runtime.requeue import refusal
+    from streams.runtime.requeue import requeue as send_again
 
-    topic = None if place is None else place.split("/")[0]
-    known = list(read_letters(config, topic, None if place else since))
-    letters = [one for one in known if one.place == place or (code is not None and one.code == code)]
-    if not letters:
-        codes = ", ".join(sorted({one.code for one in known})) or "there are none"
-        what = f"{place}: no such dead letter" if place else f"--code {code}: no dead letter has it (known are {codes})"
-        raise click.UsageError(f"{what}; they are listed by: daybook dlq list")
-    history = History(history_path(config))
-    try:
-        sent = send_again(config, history, {one.place: one for one in letters}.values(), by or getpass.getuser())
-    finally:
-        history.close()
-    before = len({one.place for one in letters}) - sent
-    click.echo(f"sent again: {sent:,}" + (f"; {before:,} had been before" if before else ""))
+    if place is not None:
+        wanted = [found for found in read_letters(config, place.split("/")[0], None) if found.place == place]
+        if not wanted:
+            raise click.UsageError(f"{place}: no such dead letter (places are listed by: daybook dlq list)")
+        wanted = wanted[-1:]
+    else:
+        found = [letter for letter in read_letters(config, topic, since) if letter.code == code]
+        wanted = [letter for letter in found if not refusal(config, letter)]
+        if len(wanted) < len(found):
+            click.echo(f"{len(found) - len(wanted):,} are left: sent again already, or cannot be")
+    count = send_again(config, wanted, by or getpass.getuser())
+    click.echo(f"{count:,} sent again" + ("; what still cannot be processed is set aside anew" if count else ""))
 
 
 def _facts(letter: Letter) -> dict[str, Any]:
@@ -113,6 +111,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "code": letter.code,
         "error": letter.error,
         "attempts": letter.attempts,
+        "requeued": f"by {letter.again.by}" if letter.again is not None else None,
         "key": letter.key.decode("utf-8", "backslashreplace") if letter.key is not None else None,
         "bytes": letter.bytes,
         "value": letter.value.decode("utf-8", "backslashreplace") if letter.value is not None else None,
@@ -149,7 +148,9 @@ def _print(letters: list[Letter], limit: int) -> None:
     for heading in ("Arrived", "Where", "Reason"):
         table.add_column(heading, overflow="fold" if heading == "Reason" else "ellipsis", no_wrap=heading != "Reason")
     for letter in islice(letters, limit):
-        table.add_row(Text(letter.time), Text(printable_lines(letter.place)), Text(printable_lines(letter.error)))
+        again = " (sent again)" if letter.again is not None else ""
+        reason = Text(f"{printable_lines(letter.error)}{again}")
+        table.add_row(Text(letter.time), Text(printable_lines(letter.place)), reason)
     console.print(table)
     counts = Counter(letter.code for letter in letters)
     reasons = ", ".join(f"{count:,} {code}" for code, count in counts.most_common())

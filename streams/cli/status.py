@@ -60,4 +60,4 @@ def _print(found: Status) -> None:
     if not letters:
         console.print("no dead letters")
     for name, count in letters.items():
-        console.print(f"{count:,} dead letters in {name}: daybook dlq list", style="yellow")
+        console.print(f"{count:,} records of dead letters in {name}: daybook dlq list", style="yellow")

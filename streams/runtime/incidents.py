@@ -14,7 +14,7 @@ from detectors.incidents.feedback import Feedback, What
 from detectors.incidents.incident import Incident
 from streams.errors import BrokerError, ContractError, DaybookError
 from streams.runtime.client_errors import brief, broker_errors
-from streams.runtime.letters import letter_of
+from streams.runtime.letters import letter_of, requeued_of
 from streams.runtime.offsets import offset_ranges
 from streams.runtime.producer import open_producer
 from streams.runtime.reader import consumer, records
@@ -125,6 +125,8 @@ def _answer(record: Any, said: Feedback) -> Incident | None:
     Raises :class:`IncidentError` where it is a dead letter of it.
     """
     if record.topic.endswith(".dlq"):
+        if requeued_of(record) is not None:
+            return None
         letter = letter_of(record)
         if said.id.encode() in (letter.value or b""):
             raise IncidentError(letter.error)

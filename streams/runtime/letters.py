@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streams.errors import BrokerError
 from streams.runtime.client_errors import brief
+from streams.runtime.deadletters import REQUEUED, REQUEUED_BY
 from streams.runtime.offsets import offset_ranges
 from streams.runtime.reader import consumer, records
 from streams.runtime.topics import TopicNames
@@ -21,9 +23,18 @@ if TYPE_CHECKING:
     from streams.config import Config
 
 
+class Requeued(Struct, frozen=True):
+    """Somebody sent the dead letter of a ``place`` to its topic once more, at an instant in epoch ms."""
+
+    place: str
+    by: str
+    at: int
+
+
 class Letter(Struct, frozen=True, kw_only=True):
     """One dead letter: the record as it came, where it was, and what was wrong. ``at`` is its arrival in the
-    dead-letter topic, epoch ms; ``bytes`` the size of the original value."""
+    dead-letter topic, epoch ms; ``bytes`` the size of the original value. ``again`` says that it was sent to its topic
+    once more."""
 
     topic: str
     partition: int
@@ -35,6 +46,7 @@ class Letter(Struct, frozen=True, kw_only=True):
     key: bytes | None
     value: bytes | None
     bytes: int
+    again: Requeued | None = None
 
     @property
     def place(self) -> str:
@@ -47,7 +59,7 @@ class Letter(Struct, frozen=True, kw_only=True):
         return datetime.fromtimestamp(self.at // 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def read_letters(config: Config, topic: str | None, since: int | None) -> Iterator[Letter]:
+def read_letters(config: Config, topic: str | None, since: int | None) -> list[Letter]:
     """The dead letters of the topics whose names contain ``topic``, from ``since`` ms ago (``None``: all),
     oldest first in each topic. Raises :class:`BrokerError`."""
     names = TopicNames(config.namespace)
@@ -60,14 +72,26 @@ def read_letters(config: Config, topic: str | None, since: int | None) -> Iterat
             for name in wanted
             for number in sorted(reader.partitions_for_topic(name) or ())
         ]
-        yield from _read(reader, offset_ranges(config, partitions), since)
+        return _marked(_read(reader, offset_ranges(config, partitions), since))
     except KafkaError as error:
         raise BrokerError(f"{config.kafka.bootstrap}: {brief(error)}") from None
     finally:
         reader.close(autocommit=False)
 
 
-def _read(reader: Any, ranges: Mapping[TopicPartition, tuple[int, int]], since: int | None) -> Iterator[Letter]:
+def _marked(found: Iterable[Any]) -> list[Letter]:
+    letters: list[Letter] = []
+    again: dict[str, Requeued] = {}
+    for record in found:
+        requeued = requeued_of(record)
+        if requeued is None:
+            letters.append(letter_of(record))
+        else:
+            again[requeued.place] = requeued
+    return [replace(letter, again=again.get(letter.place)) for letter in letters]
+
+
+def _read(reader: Any, ranges: Mapping[TopicPartition, tuple[int, int]], since: int | None) -> Iterator[Any]:
     if not ranges:
         return
     starts = {partition: begin for partition, (begin, _) in ranges.items()}
@@ -77,12 +101,20 @@ def _read(reader: Any, ranges: Mapping[TopicPartition, tuple[int, int]], since: 
         found = reader.offsets_for_times(dict.fromkeys(ranges, oldest))
         starts = {tp: found[tp].offset if found.get(tp) else end for tp, end in ends.items()}
     # The embedded broker finds offsets by time only roughly.
-    yield from (letter_of(record) for record in records(reader, starts, ends) if record.timestamp >= oldest)
+    yield from (record for record in records(reader, starts, ends) if record.timestamp >= oldest)
+
+
+def requeued_of(record: Any) -> Requeued | None:
+    """What a record of a dead-letter topic says of a letter that was sent again; None where it is a letter itself."""
+    headers = _headers(record)
+    if REQUEUED not in headers:
+        return None
+    return Requeued(headers[REQUEUED], headers.get(REQUEUED_BY, ""), record.timestamp)
 
 
 def letter_of(record: Any) -> Letter:
-    """A record of a dead-letter topic."""
-    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers or () if value is not None}
+    """A record of a dead-letter topic, one that is not about another letter (:func:`requeued_of`)."""
+    headers = _headers(record)
     value = record.value
     return Letter(
         topic=headers.get("source_topic", record.topic.removesuffix(".dlq")),
@@ -96,6 +128,10 @@ def letter_of(record: Any) -> Letter:
         value=value,
         bytes=_number(headers.get("original_bytes"), 0 if value is None else len(value)),
     )
+
+
+def _headers(record: Any) -> dict[str, str]:
+    return {name: value.decode("utf-8", "replace") for name, value in record.headers or () if value is not None}
 
 
 def _number(text: str | None, otherwise: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -15,7 +16,9 @@ from streams.config import Config
 from streams.errors import BrokerError
 from streams.events.codec import Rejection
 from streams.runtime.deadletters import dead_letter
+from streams.runtime.offsets import offset_ranges
 from streams.runtime.producer import open_producer
+from streams.runtime.reader import consumer, records
 from streams.runtime.topics import TopicNames, admin, create_topics
 from tests.integration.conftest import free_port
 
@@ -89,6 +92,44 @@ def test_a_place_where_there_is_none_is_one_line(letters: TopicNames) -> None:
     result = call("dlq", "show", f"{letters.orders}/1/9")
     assert result.exit_code == 2
     assert f"{letters.orders}/1/9: no such dead letter" in result.stderr
+
+
+def test_a_dead_letter_is_sent_again_once_as_it_was_and_marked(config: Config, letters: TopicNames) -> None:
+    place = f"{letters.orders}/1/0"
+    assert "1 sent again" in call("dlq", "requeue", place, "--by", "ann").output
+    again = call("dlq", "requeue", place)
+    assert again.exit_code == 2
+    assert f"{place}: was sent again already, by ann" in again.stderr
+    (sent,) = _records(config, TopicPartition(letters.orders, 1))
+    assert (sent.key, sent.value) == (b"key", b'{"id":"1","time":"yesterday"}')
+    assert dict(sent.headers)["requeued_from"] == place.encode()
+    assert dict(sent.headers)["requeued_by"] == b"ann"
+    # The note is no letter itself, and the letter stays to be read.
+    listed = call("dlq", "list").output
+    assert "all 3: " in listed
+    assert "(sent again)" in " ".join(listed.split())
+    assert "requeued  by ann" in call("dlq", "show", place).output
+
+
+def test_all_dead_letters_of_a_reason_are_sent_again_once(config: Config, letters: TopicNames) -> None:
+    assert "1 sent again" in call("dlq", "requeue", "--code", "invalid_utf8").output
+    assert call("dlq", "requeue", "--code", "invalid_utf8").output.splitlines() == [
+        "1 are left: sent again already, or cannot be",
+        "0 sent again",
+    ]
+    (sent,) = _records(config, TopicPartition(letters.orders, 1))
+    assert sent.value == bytes(range(128, 256))
+    assert call("dlq", "requeue").exit_code == 2
+    assert call("dlq", "requeue", f"{letters.orders}/1/9").exit_code == 2
+
+
+def _records(config: Config, partition: TopicPartition) -> list[Any]:
+    (bounds,) = offset_ranges(config, [partition]).values()
+    reader = consumer(config)
+    try:
+        return list(records(reader, {partition: bounds[0]}, {partition: bounds[1]}))
+    finally:
+        reader.close(autocommit=False)
 
 
 def test_topics_are_created_once_and_listed(config: Config) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
@@ -11,13 +11,13 @@ from markupsafe import Markup
 from nicegui import run
 from nicegui.element import Element
 
-from dashboards.console.again import send_again
 from dashboards.console.pages.elements import Html, Keyed, Tag
 from dashboards.console.pages.frame import clock, heading
 from streams.cli.dlq import pretty
 from streams.errors import DaybookError
 from streams.kpis.grid import DAY_MS
 from streams.runtime.letters import Letter, read_letters
+from streams.runtime.requeue import refusal, requeue
 
 if TYPE_CHECKING:
     from dashboards.console.access import Person
@@ -55,22 +55,23 @@ class Letters:
 
     async def look(self, count: int) -> None:
         """Show them, read again where their number is another one."""
-        if count != self._seen:
-            try:
-                read = await run.io_bound(lambda: list(read_letters(self._service.config, None, SINCE_MS)))
-            except DaybookError as error:
-                self._said.show(Markup('<span class="error">{}</span>').format(error))
-                return
-            if read is None:  # the console ends
-                return
-            self._seen, self._letters = count, sorted(read, key=lambda one: one.at, reverse=True)
+        if count != self._seen and (read := await self._read()) is not None:
+            self._seen, self._letters = count, read
         self._show()
+
+    async def _read(self) -> list[Letter] | None:
+        """The newest first; None where they cannot be read."""
+        try:
+            read = await run.io_bound(read_letters, self._service.config, None, SINCE_MS)
+        except DaybookError as error:
+            self._said.show(Markup('<span class="error">{}</span>').format(error))
+            return None
+        return None if read is None else sorted(read, key=lambda one: one.at, reverse=True)
 
     def _show(self) -> None:
         if not self._letters:
             self._said.show("There are none.")
-        sent = self._service.history.requeued()
-        counted = Counter(one.code for one in self._letters if one.place not in sent)
+        counted = Counter(one.code for one in self._letters if not refusal(self._service.config, one))
         self._reasons.show((code, (code, count)) for code, count in counted.most_common())
         self._list.show((one.place, one) for one in self._letters[:SHOWN])
 
@@ -80,7 +81,7 @@ class Letters:
             Html("", class_="title")
             if self._person.acts:
                 button = Tag("button", "Send all of these again", type="button")
-                button.on("click", lambda: self._send([one for one in self._letters if one.code == reason[0]]))
+                button.on("click", lambda: self._send(lambda one: one.code == reason[0]))
         return item
 
     @staticmethod
@@ -100,29 +101,37 @@ class Letters:
             with Tag("div", class_="actions"):
                 if self._person.acts:
                     Tag("button", "Send again", type="button", aria_label=f"Send {letter.place} again").on(
-                        "click", lambda: self._send([letter])
+                        "click", lambda: self._send(lambda one: one.place == letter.place)
                     )
                 Html("", "span", class_="hint")
         return item
 
     def _mark(self, item: Element, letter: Letter) -> None:
-        mark = self._service.history.requeued().get(letter.place)
+        mark = letter.again
+        can = not refusal(self._service.config, letter)
         *buttons, said = item.default_slot.children[-1].default_slot.children
         for button in buttons:
-            button.set_visibility(mark is None)
+            button.set_visibility(can)
         assert isinstance(said, Html)
         said.show("" if mark is None else f"sent again by {mark.by}, {clock(self._service).moment(mark.at)}")
 
-    async def _send(self, letters: Sequence[Letter]) -> None:
+    async def _send(self, wanted: Callable[[Letter], bool]) -> None:
         if not self._person.acts:  # there is no button; the event was made up
             log.warning("somebody who may only look tries to act", name=self._person.name, what="requeue")
             return
-        service = self._service
+        config = self._service.config
         self._said.show("Sending …")
-        try:
-            count = await run.io_bound(send_again, service.config, service.history, letters, self._person.name)
-        except DaybookError as error:
-            self._said.show(Markup('<span class="error">{}</span>').format(error))
-        else:
-            self._said.show(f"Sent again: {count}")
+        async with self._service.sending:
+            # As they are now: somebody else may have sent them a moment ago.
+            read = await self._read()
+            if read is None:
+                return
+            ours = [one for one in read if wanted(one) and not refusal(config, one)]
+            try:
+                count = await run.io_bound(requeue, config, ours, self._person.name)
+            except DaybookError as error:
+                self._said.show(Markup('<span class="error">{}</span>').format(error))
+                return
+            self._letters = await self._read() or read
+        self._said.show(f"Sent again: {count}" if count else "Somebody had sent it again already")
         self._show()
