@@ -46,6 +46,17 @@ log = structlog.get_logger(__name__)
 _PORTS_TRIED = 100
 
 
+def metric_of(kpi: KpiDefinition) -> str:
+    """The name of the gauge a KPI is shown as."""
+    suffix = "_seconds" if kpi.unit == "seconds" and not kpi.name.endswith("_seconds") else ""
+    return f"daybook_{kpi.name}{suffix}"
+
+
+def dimensions_of(kpi: KpiDefinition) -> tuple[str, ...]:
+    """The dimensions that are labels of the gauge, each once."""
+    return tuple(dict.fromkeys(name for group in kpi.by for name in group))
+
+
 class KpiCollector:
     """The KPI gauges, rendered from the values last told."""
 
@@ -94,12 +105,11 @@ class _Family:
 
     @classmethod
     def of(cls, kpi: KpiDefinition) -> _Family:
-        suffix = "_seconds" if kpi.unit == "seconds" and not kpi.name.endswith("_seconds") else ""
         text = kpi.description or kpi.name.replace("_", " ").capitalize()
         return cls(
-            f"daybook_{kpi.name}{suffix}",
+            metric_of(kpi),
             f"{text} ({kpi.unit})",
-            tuple(dict.fromkeys(name for group in kpi.by for name in group)),
+            dimensions_of(kpi),
             {stat_name(quantile): f"{quantile:g}" for quantile in kpi.quantiles},
         )
 
