@@ -1,1 +1,1 @@
-"""Grafana dashboards as code: made of the configuration's KPIs, written as JSON, published, annotated with incidents."""
+"""Grafana dashboards as code: made of the configuration's KPIs, written as JSON, published, annotated."""
