@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.runtime import UnknownDataquery
+from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models.common import DataSourceRef
 
 from dashboards.grafana.names import TAG
@@ -15,12 +18,20 @@ LIVE = 'max by (kind, severity) (daybook_incidents{job="$job"}) > 0'
 """That there are incidents: a region for as long as there are."""
 
 
-def annotations() -> Sequence[builders.AnnotationQuery]:
+class _Tagged(Builder[Dataquery]):
+    """Grafana's own annotations that have the tag. The SDK's builder of that is of no type it takes as a query."""
+
+    def build(self) -> Dataquery:
+        tagged = builders.AnnotationTarget().type("tags").tags([TAG]).match_any(False).limit(100)
+        return UnknownDataquery(tagged.build().to_json())
+
+
+def marks() -> Sequence[builders.AnnotationQuery]:
     """Of every dashboard."""
     builtin = builders.AnnotationQuery().name("Annotations").type("dashboard").built_in(1.0).datasource(_GRAFANA)
     builtin = builtin.enable(True).hide(True).icon_color("rgba(0, 211, 255, 1)")
     written = builders.AnnotationQuery().name("Incidents").datasource(_GRAFANA).enable(True).icon_color("red")
-    written = written.target(builders.AnnotationTarget().type("tags").tags([TAG]).match_any(False).limit(100))
+    written = written.target(_Tagged())
     live = builders.AnnotationQuery().name("Incidents, as counted").datasource(SOURCE).icon_color("orange")
     live = live.enable(True).expr(LIVE).step("60s").title_format("{{severity}} {{kind}} incident")
     live = live.tag_keys("kind,severity").text_format("Which one it is, the console says.")

@@ -138,8 +138,8 @@ def _banded(queries: KpiQueries) -> str:
     kpi, window = queries.kpi, queries.judged_window
     if window is None:
         return (
-            f"Over the window chosen above. No band is drawn: it is judged over {kpi.grain.text}, and has no window that "
-            "is as long."
+            f"Over the window chosen above. No band is drawn: it is judged over {kpi.grain.text}, and has no window "
+            "that is as long."
         )
     over = "As it is now" if kpi.kind == "level" else f"Over {window}"
     return (

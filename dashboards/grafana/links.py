@@ -39,7 +39,7 @@ def to_panel(title: str, page: Page, number: int) -> builders.DashboardLink:
 def to_console(title: str, path: str, tooltip: str = "") -> builders.DashboardLink:
     """A page of the console, in a tab of its own."""
     link = builders.DashboardLink(title).type(DashboardLinkType.LINK).icon("external link").tooltip(tooltip)
-    return link.url(f"${{console}}{path}").target_blank(True)
+    return link.url(f"${{daybook_console}}{path}").target_blank(True)
 
 
 def to_kpi(name: str) -> builders.DashboardLink:

@@ -48,7 +48,8 @@ def dimensions(kpis: Iterable[KpiDefinition]) -> Sequence[builders.QueryVariable
 
 
 def _dimension(name: str) -> builders.QueryVariable:
-    series = f'label_values({{__name__=~"daybook_.+", job="$job", {name}!=""}}, {name})'
+    # KPIs alone have a window and no kpi: other metrics may have a label of the same name, such as topic.
+    series = f'label_values({{__name__=~"daybook_.+", job="$job", window!="", kpi="", {name}!=""}}, {name})'
     made = builders.QueryVariable(name).label(name.replace("_", " ").capitalize()).query(_values(series))
     made = made.datasource(SOURCE).refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
     made = made.sort(VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC).multi(True).include_all(True).all_value(EVERY)
@@ -57,7 +58,7 @@ def _dimension(name: str) -> builders.QueryVariable:
 
 def console() -> builders.ConstantVariable:
     """Where the console is. A constant: what it links to is not the viewer's choice."""
-    return builders.ConstantVariable("console").label("Console").value(CONSOLE)
+    return builders.ConstantVariable("daybook_console").label("Console").value(CONSOLE)
 
 
 def _values(text: str) -> dict[str, object]:
