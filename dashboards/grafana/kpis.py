@@ -62,7 +62,7 @@ def total_panel(queries: KpiQueries, width: int = 12) -> timeseries.Panel:
     card = Card(
         f"total:{kpi.name}",
         title_of(kpi),
-        f"{_described(kpi)} {_banded(queries)}",
+        _sentences(_described(kpi), _banded(queries)),
         unit_of(kpi, queries.currency),
         "Nothing of it has happened yet, or no worker has it",
         width,
@@ -90,7 +90,7 @@ def slice_panel(queries: KpiQueries, groups: Iterable[tuple[str, ...]], width: i
     card = Card(
         f"slices:{kpi.name}:{groups}",
         f"{title_of(kpi)} by {spoken}",
-        f"{_described(kpi)} By {spoken}, of the values chosen above, {_over(queries)}. {_which(kpi)}",
+        _sentences(_described(kpi), f"By {spoken}, of the values chosen above, {_over(queries)}.", _which(kpi)),
         unit_of(kpi, queries.currency),
         "Nothing of it has happened yet in what is chosen above",
         width,
@@ -105,7 +105,7 @@ def stand(queries: KpiQueries, width: int = 4) -> stat.Panel:
     card = Card(
         f"stand:{kpi.name}",
         title_of(kpi),
-        f"{_described(kpi)} {_over(queries).capitalize()}. {_which(kpi)}",
+        _sentences(_described(kpi), f"{_over(queries).capitalize()}.", _which(kpi)),
         unit_of(kpi, queries.currency),
         "none yet",
         width,
@@ -120,6 +120,10 @@ def _values(queries: KpiQueries, window: str) -> Iterator[Ask]:
         yield Ask(queries.total(window, quantile), f"{quantile:.10%}".rstrip("0%").rstrip(".") + " % stay under")
     if not queries.kpi.quantiles:
         yield Ask(queries.total(window), title_of(queries.kpi))
+
+
+def _sentences(*several: str) -> str:
+    return " ".join(filter(None, several))
 
 
 def _described(kpi: KpiDefinition) -> str:
