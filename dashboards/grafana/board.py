@@ -12,6 +12,7 @@ from dashboards.grafana.links import header
 from dashboards.grafana.names import TAG, Page
 from dashboards.grafana.panels import HEIGHT, WIDTH, Panel
 from dashboards.grafana.variables import Variable, console, job
+from streams.config import Config
 
 REFRESHED = "30s"
 """Prometheus scrapes every 15 seconds."""
@@ -20,11 +21,11 @@ REFRESHED = "30s"
 class Board:
     """One dashboard in the making. Panels are set from left to right, and below where they have no room."""
 
-    def __init__(self, page: Page, since: str, timezone: str, variables: Iterable[Variable] = ()) -> None:
+    def __init__(self, page: Page, since: str, config: Config, variables: Iterable[Variable] = ()) -> None:
         made = builders.Dashboard(page.title).uid(page.uid).description(page.answers).tags([TAG]).readonly()
-        made = made.time(since, "now").timezone(timezone).refresh(REFRESHED)
+        made = made.time(since, "now").timezone(config.business.timezone).refresh(REFRESHED)
         made = made.tooltip(dashboard.DashboardCursorSync.CROSSHAIR).annotations(list(marks()))
-        made = made.variables([job(), *variables, console()])
+        made = made.variables([job(), *variables, console(config.grafana.console)])
         self._made = made.links(list(header(page)))
         self._x = self._y = 0
         self._rows = 0

@@ -23,7 +23,7 @@ def deliveries(config: Config) -> Dashboard:
     """The dashboard of those KPIs that are about deliveries."""
     moments = config.definitions().moments
     about = [kpi for kpi in config.kpis if of_deliveries(kpi, moments)]
-    board = Board(DELIVERIES, "now-24h", config.business.timezone, [window(about), *dimensions(about)])
+    board = Board(DELIVERIES, "now-24h", config, [window(about), *dimensions(about)])
     asked = [KpiQueries(kpi, config.business.currency) for kpi in about]
     board.row("Where things stand", [stand(queries) for queries in asked])
     board.row("Promises in danger", [endangered(), overdue()])
@@ -60,7 +60,7 @@ def endangered() -> Panel:
         "Of those that are open and due within a day, how many will miss their promise if nothing is done: what is "
         "expected, and the bounds that 90 % lie between. Which ones, the console and daybook promises say.",
         "none",
-        "No forecast yet: it needs a KPI of overdue promises, and some that have ended",
+        "No forecast yet: it needs a KPI of promises kept, and some that have ended",
         links=(to_console("Which ones", "/incidents"),),
     )
     spoken = {"expected": "expected", "low": "at least", "high": "at most"}
@@ -74,7 +74,7 @@ def overdue() -> Panel:
         "Have missed their promise",
         "Open orders and tickets whose promise has passed.",
         "none",
-        "No forecast yet: it needs a KPI of overdue promises",
+        "No forecast yet: it needs a KPI of promises kept",
     )
     return over_time(card, [Ask('max by (kpi) (daybook_promises_overdue{job="$job"})', "{{kpi}}")])
 

@@ -7,11 +7,7 @@ from typing import NamedTuple
 TAG = "daybook"
 """Of all dashboards, and of the annotations of incidents."""
 FOLDER_UID = "daybook"
-FOLDER = "Daybook"
 DATASOURCE_UID = "daybook-prometheus"
-DATASOURCE = "Daybook Prometheus"
-CONSOLE = "http://127.0.0.1:8080"
-"""Where the console is, unless somebody says otherwise."""
 
 
 class Page(NamedTuple):

@@ -25,8 +25,7 @@ _TITLES: dict[Subject, str] = {
 
 def operations(config: Config) -> Dashboard:
     """The dashboard of this configuration's KPIs."""
-    timezone = config.business.timezone
-    board = Board(OPERATIONS, "now-24h", timezone, [window(config.kpis), *dimensions(config.kpis)])
+    board = Board(OPERATIONS, "now-24h", config, [window(config.kpis), *dimensions(config.kpis)])
     moments = config.definitions().moments
     asked = [KpiQueries(kpi, config.business.currency) for kpi in config.kpis]
     board.row("What is wrong", [incident_count(), alert_list(), _surprises(), _alerts_told(), alert_states()])

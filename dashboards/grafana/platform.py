@@ -22,7 +22,7 @@ from streams.config import Config
 
 def platform(config: Config) -> Dashboard:
     """The dashboard; nothing on it depends on which KPIs there are."""
-    board = Board(PLATFORM, "now-6h", config.business.timezone)
+    board = Board(PLATFORM, "now-6h", config)
     board.row("Now", _now())
     board.row("Alerts", [alert_list(), incident_count(), alert_states()])
     board.row("Events", events())

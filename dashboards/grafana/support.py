@@ -22,7 +22,7 @@ def support(config: Config) -> Dashboard:
     """The dashboard of those KPIs that are about tickets."""
     moments = config.definitions().moments
     about = [kpi for kpi in config.kpis if subject_of(kpi, moments) == "support"]
-    board = Board(SUPPORT, "now-24h", config.business.timezone, [window(about), *dimensions(about)])
+    board = Board(SUPPORT, "now-24h", config, [window(about), *dimensions(about)])
     asked = [KpiQueries(kpi, config.business.currency) for kpi in about]
     board.row("Where things stand", [stand(queries) for queries in asked])
     for title in ROWS:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models.dashboard import VariableOption, VariableRefresh, VariableSort
 
-from dashboards.grafana.names import CONSOLE
 from dashboards.grafana.panels import SOURCE
 from streams.kpis.definitions import KpiDefinition
 from streams.runtime.metrics import dimensions_of
@@ -56,9 +55,9 @@ def _dimension(name: str) -> builders.QueryVariable:
     return made.current(VariableOption(text="All", value="$__all", selected=True))
 
 
-def console() -> builders.ConstantVariable:
+def console(url: str) -> builders.ConstantVariable:
     """Where the console is. A constant: what it links to is not the viewer's choice."""
-    return builders.ConstantVariable("daybook_console").label("Console").value(CONSOLE)
+    return builders.ConstantVariable("daybook_console").label("Console").value(url)
 
 
 def _values(text: str) -> dict[str, object]:
