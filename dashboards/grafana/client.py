@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -37,7 +37,8 @@ class GrafanaError(DaybookError):
 
 
 class Grafana:
-    """One Grafana, as configured. Raises :class:`ConfigError` where the environment has no usable token."""
+    """One Grafana, as configured, with connections that are to be closed. Raises :class:`ConfigError` where the
+    environment has no usable token."""
 
     def __init__(self, config: Config, env: Mapping[str, str] = os.environ) -> None:
         self.url, self._variable = config.grafana.url, config.grafana.token_env
@@ -52,6 +53,12 @@ class Grafana:
             timeout=WITHIN,
         )
         self.face.api.s.hooks["response"].append(self._looked_at)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.face.api.s.close()
 
     @contextmanager
     def doing(self, what: str) -> Iterator[GrafanaFace]:
@@ -69,6 +76,7 @@ class Grafana:
 
     def _looked_at(self, response: requests.Response, **_: Any) -> None:
         """Nothing but JSON is passed on."""
+        _ = response.content  # read to its end, else its connection stays open where we raise
         if 300 <= response.status_code < 400:
             to = urlsplit(response.headers.get("Location", ""))
             there = f" to {to.scheme}://{to.netloc}{to.path}" if to.netloc else f" to {to.path}"

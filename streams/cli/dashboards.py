@@ -27,8 +27,9 @@ def publish(settings: Settings) -> None:
     from dashboards.grafana.publish import publish as published
     from streams.cli.harmless import printable
 
-    for one in published(Grafana(config, settings.environment), config):
-        click.echo(f"{one.outcome:<10} {one.title:<18} {printable(one.url)}")
+    with Grafana(config, settings.environment) as grafana:
+        for one in published(grafana, config):
+            click.echo(f"{one.outcome:<10} {one.title:<18} {printable(one.url)}")
 
 
 @dashboards.command(epilog=example("daybook dashboards annotate", "daybook dashboards annotate --since 4w"))
@@ -43,11 +44,11 @@ def annotate(settings: Settings, since: int) -> None:
     from dashboards.grafana.marking import mark
     from streams.runtime.incidents import read_incidents
 
-    grafana = Grafana(config, settings.environment)
     oldest = int(time.time() * 1000) - since
     newest = [revisions[-1] for revisions in read_incidents(config).values()]
     wanted = sorted((one for one in newest if one.until >= oldest), key=lambda one: (one.since, one.id))
-    counted = Counter(one.outcome for one in mark(grafana, config, wanted))
+    with Grafana(config, settings.environment) as grafana:
+        counted = Counter(one.outcome for one in mark(grafana, config, wanted))
     if not wanted:
         click.echo("there are no incidents of that time")
         return
