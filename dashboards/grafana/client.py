@@ -76,7 +76,8 @@ class Grafana:
 
     def _looked_at(self, response: requests.Response, **_: Any) -> None:
         """Nothing but JSON is passed on."""
-        _ = response.content  # read to its end, else its connection stays open where we raise
+        # Read to its end first: where we raise, its connection would stay open.
+        body = response.content
         if 300 <= response.status_code < 400:
             to = urlsplit(response.headers.get("Location", ""))
             there = f" to {to.scheme}://{to.netloc}{to.path}" if to.netloc else f" to {to.path}"
@@ -84,10 +85,10 @@ class Grafana:
         if response.status_code >= 500 and not _is_json(response):
             raise self._refused("answer", response.status_code, None)
         if not _is_json(response):
-            kind = response.headers.get("Content-Type", "nothing").partition(";")[0]
+            kind = response.headers.get("Content-Type", "").partition(";")[0] if body else "nothing"
             raise GrafanaError(
-                f"{self.url}: answers {response.status_code} with {kind}, not JSON: it is no Grafana, or something is "
-                "in front of it (grafana.url)",
+                f"{self.url}: answers {response.status_code} with {kind or 'text'}, not JSON: it is no Grafana, or "
+                "something is in front of it (grafana.url)",
                 response.status_code,
             )
 
