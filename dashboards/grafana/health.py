@@ -17,4 +17,4 @@ def lines(key: str, title: str, text: str, unit: str, empty: str, *asks: tuple[s
 def quantile(metric: str, share: float, by: str = "") -> str:
     """What that share of a histogram's observations stay under."""
     grouping = f"le, {by}" if by else "le"
-    return f"histogramquantile({share:g}, sum by ({grouping}) (rate({metric}_bucket{{{JOB}}}[{RATE}])))"
+    return f"histogram_quantile({share:g}, sum by ({grouping}) (rate({metric}_bucket{{{JOB}}}[{RATE}])))"

@@ -28,13 +28,18 @@ SCRAPED = 2
 
 
 class Asked:
-    """A Prometheus that has seen it all."""
+    """A Prometheus that has seen it all, asked as of when it had. Answers of no number are none."""
 
     def __init__(self, prometheus: PrometheusProgram) -> None:
-        self._prometheus = prometheus
+        self._prometheus, self._at = prometheus, time.time()
 
     def query(self, expr: str) -> list[Any]:
-        return self._prometheus.query(expr)
+        return [one for one in self._prometheus.query(expr, self._at) if one["value"][1] != "NaN"]
+
+    def busiest(self, dimension: str) -> str:
+        """The value of a dimension that most KPIs have something of."""
+        named = f'count by (__name__, {dimension}) ({{job="daybook", window!="", kpi="", {dimension}!=""}})'
+        return str(self.query(f"topk(1, count by ({dimension}) ({named}))")[0]["metric"][dimension])
 
     def choices(self, variable: Mapping[str, Any], values: Mapping[str, str]) -> list[str]:
         """What Grafana would offer for a variable."""
@@ -111,7 +116,7 @@ def settings(prometheus: Asked, dashboard: Mapping[str, Any]) -> list[dict[str, 
     windows = str(known["window"]["query"]).split(",") if "window" in known else [""]
     dimensions = [name for name, one in known.items() if one.get("allValue")]
     every = {name: str(known[name]["allValue"]) for name in dimensions}
-    chosen = {name: prometheus.choices(known[name], base)[0] for name in dimensions}
+    chosen = {name: prometheus.busiest(name) for name in dimensions}
     return [*({**base, **every, "window": window} for window in windows), {**base, **chosen, "window": windows[-1]}]
 
 
@@ -124,20 +129,15 @@ def explained(prometheus: Asked, expr: str, filled_in: str) -> bool:
 @pytest.mark.parametrize("uid", sorted(committed()))
 def test_every_query_has_data(prometheus: Asked, uid: str) -> None:
     dashboard = committed()[uid]
-    empty, quiet = [], 0
+    empty = []
     for values in settings(prometheus, dashboard):
         for where, expr, _ in asked(dashboard):
             filled_in = filled(expr, values)
-            found = prometheus.query(filled_in)
-            if found and any(one["value"][1] != "NaN" for one in found):
+            if prometheus.query(filled_in):
                 continue
-            if explained(prometheus, expr, filled_in):
-                quiet += 1
-            else:
-                empty.append(f"{where} over {values['window']}: {filled_in} → {found}")
+            if not explained(prometheus, expr, filled_in):
+                empty.append(f"{where} over {values['window']}: {filled_in}")
     assert not empty, "\n".join(empty)
-    marking = [expr for _, expr, _ in asked(dashboard) if ">= 3)" in expr]
-    assert quiet < len(marking) * len(settings(prometheus, dashboard)) or not marking, "nothing at all is strange"
 
 
 def test_variables_offer_what_there_is(prometheus: Asked) -> None:

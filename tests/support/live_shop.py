@@ -42,7 +42,13 @@ SETTINGS = SimulatorSettings(
     heartbeat=HOUR,
     orders_per_day=800,
     duplicates=0.01,
-    incidents=[Incident(kind="payment_failures", start=END - 5 * HOUR, duration=5 * HOUR, strength=0.5)],
+    incidents=[
+        Incident(kind="payment_failures", start=END - 5 * HOUR, duration=5 * HOUR, strength=0.5),
+        # Long enough for some not to be shipped by the time that was promised.
+        Incident(
+            kind="warehouse_stop", start=END - 7 * DAY, duration=7 * DAY, scope={"warehouse": ["hamburg"]}, strength=1.0
+        ),
+    ],
 )
 CHANNEL = "phone"
 

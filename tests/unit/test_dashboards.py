@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
@@ -15,12 +16,13 @@ from prometheus_client import CollectorRegistry
 
 from dashboards.grafana.__main__ import main
 from dashboards.grafana.files import GENERATED, texts
-from dashboards.grafana.names import PAGES
+from dashboards.grafana.names import DATASOURCE_UID, FOLDER_UID, PAGES
 from dashboards.grafana.panels import WIDTH
 from streams.config import PACKAGED, Config, load_config
 from streams.runtime.metrics import Metrics, metric_of
 from tests.support.boards import asked, committed, filled, links, panels, used, variables
-from tests.support.rules import metrics_in
+from tests.support.compose import COMPOSE, ROOT, mounts
+from tests.support.rules import PROMETHEUS, metrics_in
 
 UIDS = [page.uid for page in PAGES]
 OF_PROMETHEUS = {"up", "ALERTS"}
@@ -204,3 +206,17 @@ def test_incidents_are_marked_from_both_sources(uid: str) -> None:
     assert marks["Incidents"]["target"] == {"limit": 100, "matchAny": False, "tags": ["daybook"], "type": "tags"}
     assert marks["Incidents"]["datasource"]["uid"] == "-- Grafana --"
     assert "daybook_incidents" in marks["Incidents, as counted"]["expr"]
+
+
+def test_grafana_is_provisioned_with_the_same_names_and_places(config: Config) -> None:
+    folder = ROOT / "deploy" / "grafana" / "provisioning"
+    (source,) = yaml.safe_load((folder / "datasources" / "daybook.yaml").read_text(encoding="utf-8"))["datasources"]
+    assert (source["uid"], source["name"]) == (DATASOURCE_UID, config.grafana.datasource)
+    assert (source["type"], source["url"]) == ("prometheus", "${PROMETHEUS_URL}")
+    scraped = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))["global"]["scrape_interval"]
+    assert source["jsonData"]["timeInterval"] == scraped
+    (provider,) = yaml.safe_load((folder / "dashboards" / "daybook.yaml").read_text(encoding="utf-8"))["providers"]
+    assert (provider["folderUid"], provider["folder"]) == (FOLDER_UID, config.grafana.folder)
+    mounted = mounts(yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]["grafana"])
+    assert (ROOT / mounted[provider["options"]["path"]]).resolve() == GENERATED
+    assert (ROOT / mounted["/etc/grafana/provisioning"]).resolve() == folder
