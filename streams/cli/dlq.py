@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from collections import Counter
 from itertools import islice
@@ -21,7 +22,7 @@ SHOWN = 16_384
 
 @click.group(epilog=example("daybook dlq list", "daybook dlq show daybook.orders.v1/2/1042"))
 def dlq() -> None:
-    """Read the dead letters: records that could not be processed, with the reason."""
+    """Read the dead letters: records that could not be processed, with the reason. Send them again."""
 
 
 @dlq.command("list", epilog=example("daybook dlq list", "daybook dlq list --topic orders --since 1h --json"))
@@ -66,7 +67,43 @@ def show(settings: Settings, place: str, raw: bool) -> None:
         if name != "value":
             click.echo(f"{name:9} {printable_lines(str(value))}")
     click.echo()
-    click.echo(_pretty(letter.value))
+    click.echo(pretty(letter.value))
+
+
+@dlq.command(
+    epilog=example(
+        "daybook dlq requeue daybook.orders.v1/2/1042",
+        "daybook dlq requeue --code too_far_ahead --since 2h",
+    )
+)
+@click.argument("place", metavar="[TOPIC/PARTITION/OFFSET]", required=False)
+@click.option("--code", help="All that were set aside for this reason.")
+@click.option("--since", type=DURATION, default="30d", show_default=True, help="How far back to read.")
+@click.option("--by", help="Who does it; whoever is logged in unless given.")
+@configured
+def requeue(settings: Settings, place: str | None, code: str | None, since: int, by: str | None) -> None:
+    """Send a dead letter to the topic it was set aside from, or all of a reason: each once, as it came."""
+    if (place is None) == (code is None):
+        raise click.UsageError("say which: TOPIC/PARTITION/OFFSET, or --code for all of a reason")
+    config = settings.attach()
+    from dashboards.console.again import send_again
+    from dashboards.console.history import History, history_path
+    from streams.runtime.letters import read_letters
+
+    topic = None if place is None else place.split("/")[0]
+    known = list(read_letters(config, topic, None if place else since))
+    letters = [one for one in known if one.place == place or (code is not None and one.code == code)]
+    if not letters:
+        codes = ", ".join(sorted({one.code for one in known})) or "there are none"
+        what = f"{place}: no such dead letter" if place else f"--code {code}: no dead letter has it (known are {codes})"
+        raise click.UsageError(f"{what}; they are listed by: daybook dlq list")
+    history = History(history_path(config))
+    try:
+        sent = send_again(config, history, {one.place: one for one in letters}.values(), by or getpass.getuser())
+    finally:
+        history.close()
+    before = len({one.place for one in letters}) - sent
+    click.echo(f"sent again: {sent:,}" + (f"; {before:,} had been before" if before else ""))
 
 
 def _facts(letter: Letter) -> dict[str, Any]:
@@ -82,7 +119,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _pretty(value: bytes | None) -> str:
+def pretty(value: bytes | None) -> str:
     """A value to read: indented where it is JSON, a hex dump where it is not even text; the beginning if it
     is long."""
     if value is None:

@@ -159,10 +159,10 @@ def worklist_csv(config: Config, cases: Iterable[Case]) -> str:
         since = format_time(one.since) if one.since else ""
         amount = major(one.amount, currency) if one.amount else ""
         cells = (one.order, " ".join(one.tickets), one.customer, amount, currency, one.why, since, " ".join(one.places))
-        writer.writerow([_no_formula(cell) for cell in cells])
+        writer.writerow([no_formula(cell) for cell in cells])
     return out.getvalue()
 
 
-def _no_formula(cell: str) -> str:
+def no_formula(cell: str) -> str:
     """What a spreadsheet would take for a formula is marked as text."""
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -23,6 +23,7 @@ from streams.cli.settings import DURATION, Settings, configured, example
 @click.option("--seed", type=int, help="Another seed, another shop.")
 @click.option("--incident", "incidents", multiple=True, metavar="TEXT", help="Something that goes wrong; repeatable.")
 @click.option("--archive/--no-archive", default=None, help="Keep events for good; by default if none are simulated.")
+@click.option("--console/--no-console", default=True, help="With or without the web page.")
 @click.option("--plain", is_flag=True, help="Log lines instead of the table, as without a terminal.")
 @configured
 def run(
@@ -33,6 +34,7 @@ def run(
     seed: int | None,
     incidents: tuple[str, ...],
     archive: bool | None,
+    console: bool,
     plain: bool,
 ) -> None:
     """Run everything as one: broker, worker, a simulated shop, and the KPIs in this terminal."""
@@ -49,4 +51,4 @@ def run(
     config = settings.load()
     with claimed(config.data_dir, config.namespace):
         archive = not simulator if archive is None else archive
-        Run(settings, arguments, table=sys.stdout.isatty() and not plain, archive=archive).go()
+        Run(settings, arguments, table=sys.stdout.isatty() and not plain, archive=archive, console=console).go()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from streams.cli.settings import Settings
+from streams.config import Config
 from streams.errors import BrokerError
 from streams.runtime.instance import Instance, announce
 from streams.runtime.ports import next_free, require_reachable, split_address
@@ -24,13 +25,23 @@ LOOK_BACK = 2 * 86_400_000
 
 class Run:
     """One run. ``simulator`` are the arguments of ``daybook simulate``, or ``None`` to go without; ``table``
-    shows the live table, else log lines and a summary come out; ``archive`` is whether events are kept for good.
+    shows the live table, else log lines and a summary come out; ``archive`` is whether events are kept for good,
+    ``console`` whether there is a web page.
 
     Raises :class:`DaybookError` where something it cannot do without fails.
     """
 
-    def __init__(self, settings: Settings, simulator: Sequence[str] | None, *, table: bool, archive: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        simulator: Sequence[str] | None,
+        *,
+        table: bool,
+        archive: bool,
+        console: bool,
+    ) -> None:
         self._settings = settings
+        self._console = console
         self._archive = archive
         self._simulator = simulator
         self._table = table
@@ -41,7 +52,9 @@ class Run:
         self._folder = self._config.data_dir
         self._logs = self._folder / "logs" / self._config.namespace
         self._broker, self._worker, self._archivist, self._shop = self._parts()
-        parts = [part for part in (self._broker, self._worker, self._archivist, self._shop) if part is not None]
+        self._page = self._page_part() if console else None
+        all_parts = (self._broker, self._worker, self._page, self._archivist, self._shop)
+        parts = [part for part in all_parts if part is not None]
         self._supervisor = Supervisor(parts, self._say)
 
     def go(self) -> None:
@@ -86,6 +99,20 @@ class Run:
         overrides["DAYBOOK_METRICS_PORT"] = str(port)
         if port != worker.metrics_port:
             click.echo(f"port {worker.metrics_port} is in use: the worker's metrics take {port}")
+        if self._console:
+            self._choose_console_port(config, taken | {port})
+
+    def _choose_console_port(self, config: Config, taken: set[int]) -> None:
+        from dashboards.console.address import link_of
+
+        console, overrides = config.console, self._settings.overrides
+        port = next_free(console.host, console.port, taken)
+        overrides["DAYBOOK_CONSOLE_PORT"] = str(port)
+        if port != console.port:
+            click.echo(f"port {console.port} is in use: the console takes {port}")
+        link = link_of(console.host, port)
+        if link and not config.notify.link:
+            overrides["DAYBOOK_LINK"] = link
 
     def _parts(self) -> tuple[Part | None, Part, Part | None, Part | None]:
         from streams.runtime.status import is_worker, metrics_url
@@ -105,6 +132,16 @@ class Run:
             archivist.restart, archivist.stop_within = True, 15.0
         shop = None if self._simulator is None else self._child("simulator", ["simulate", *self._simulator])
         return broker, live, archivist, shop
+
+    def _page_part(self) -> Part:
+        from dashboards.console.access import Access
+
+        config = self._config
+        # Said now in one line, and not by a part that ends again and again.
+        Access(config.console.host, self._folder / "console", self._settings.environment)
+        page = self._child("console", ["console"])
+        page.restart, page.stop_within = True, 10.0
+        return page
 
     def _child(self, name: str, arguments: Sequence[str], is_ready: Callable[[], bool] = lambda: True) -> ProcessPart:
         command = [sys.executable, "-m", "streams.cli"]
@@ -145,6 +182,11 @@ class Run:
                 metrics=f"{config.worker.metrics_host}:{config.worker.metrics_port}",
             ),
         )
+        if self._page is not None:
+            from dashboards.console.address import address_of
+
+            supervisor.start([self._page])
+            click.echo(f"console    {address_of(config.console.host, config.console.port)}")
         if self._archivist is not None:
             from streams.runtime.archivist import folder_of
 

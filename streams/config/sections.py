@@ -35,6 +35,7 @@ from streams.config.structs import (
     WEEK,
     Alerts,
     Archive,
+    Console,
     Grafana,
     Kafka,
     Lifecycle,
@@ -201,6 +202,7 @@ READERS: Mapping[str, Reader[Any]] = {
             "console": _site,
         },
     ),
+    "console": section(Console, {"host": _host, "port": port, "history": milliseconds(DAY, 400 * DAY)}),
     "lifecycle": section(Lifecycle, {"keep_ended": milliseconds(MINUTE), "keep_open": milliseconds(MINUTE)}),
 }
 """Readers of these sections by key."""
@@ -213,6 +215,8 @@ VARIABLES: Mapping[str, tuple[str, str, Reader[Any]]] = {
     "DAYBOOK_PARTITIONS": ("kafka", "partitions", _partitions),
     "DAYBOOK_METRICS_HOST": ("worker", "metrics_host", _host),
     "DAYBOOK_METRICS_PORT": ("worker", "metrics_port", port),
+    "DAYBOOK_CONSOLE_HOST": ("console", "host", _host),
+    "DAYBOOK_CONSOLE_PORT": ("console", "port", port),
     "DAYBOOK_ALERTMANAGER": ("notify", "alertmanager", web_address),
     "DAYBOOK_LINK": ("notify", "link", link),
     "DAYBOOK_GRAFANA": ("grafana", "url", _site),

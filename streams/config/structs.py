@@ -110,6 +110,14 @@ class Archive(Struct, frozen=True, kw_only=True):
     flush: int = MINUTE
 
 
+class Console(Struct, frozen=True, kw_only=True):
+    """The web page: where it listens, and how much of the past it keeps (ms)."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    history: int = 35 * DAY
+
+
 class Security(Struct, frozen=True, kw_only=True):
     """How to connect to Kafka. Files are PEM; ``password_env`` names the variable that holds the password."""
 
@@ -195,6 +203,7 @@ class Config(Struct, frozen=True, kw_only=True):
     notify: Notify = Notify()
     archive: Archive = Archive()
     grafana: Grafana = Grafana()
+    console: Console = Console()
     dimensions: tuple[DimensionDefinition, ...] = ()
     moments: tuple[Moment, ...] = ()
     kpis: tuple[KpiDefinition, ...] = ()

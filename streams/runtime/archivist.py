@@ -28,7 +28,7 @@ from streams.history.archive.sql import TOPICS
 from streams.history.archive.writer import Writer
 from streams.runtime.offsets import offset_ranges
 from streams.runtime.ports import require_reachable
-from streams.runtime.reader import consumer, records
+from streams.runtime.reader import consumer, goes_on
 from streams.runtime.topics import TopicNames
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Archivist:
             begin, end = ranges[partition]
             topic = self._topics[partition.topic]
             known = newest_log(pieces, topic, partition.partition)
-            if known and self._goes_on(reader, partition, known[-1], begin, end):
+            if known and self._goes_on(reader, partition, known[-1], (begin, end)):
                 logs[partition], starts[partition] = known[-1].log, max(begin, known[-1].end)
                 if begin > known[-1].end:
                     log.error(
@@ -150,17 +150,14 @@ class Archivist:
                 logs[partition], starts[partition] = Log(topic, partition.partition, new), begin
         return logs, starts
 
-    def _goes_on(self, reader: Any, partition: TopicPartition, newest: Piece, begin: int, end: int) -> bool:
+    def _goes_on(self, reader: Any, partition: TopicPartition, newest: Piece, bounds: tuple[int, int]) -> bool:
         """Whether the broker's log is the one that was archived: it has the last record that was."""
-        last = newest.end - 1
-        if end < newest.end:
-            return False
-        if last < begin:  # it has let go of it by its retention; a log made again would begin at 0
-            return begin > 0
-        (ours,) = [some for some in read(self.folder, newest, last - 1) if len(some)]
-        for theirs in records(reader, {partition: last}, {partition: last + 1}):
+        (ours,) = [some for some in read(self.folder, newest, newest.end - 2) if len(some)]
+
+        def is_it(theirs: Any) -> bool:
             return bool(theirs.timestamp == int(ours.arrivals[-1]) and theirs.value == ours.values[-1])
-        return False
+
+        return goes_on(reader, partition, newest.end, bounds, is_it)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -59,3 +59,21 @@ def records(reader: Any, starts: Mapping[TopicPartition, int], ends: Mapping[Top
             deadline = time.monotonic() + SILENT_S
         if time.monotonic() > deadline:
             raise BrokerError(f"the broker has sent nothing more for {SILENT_S:g} s")
+
+
+def goes_on(
+    reader: Any, partition: TopicPartition, following: int, bounds: tuple[int, int], is_it: Callable[[Any], bool]
+) -> bool:
+    """Whether a partition that was read up to, not including, an offset is still the same log, rather than one that was
+    made again: ``is_it`` says of the record before that offset whether it is the one that was read.
+
+    ``bounds`` are its first offset and the one after its last. Where that record is kept no more, a log that begins
+    above 0 is taken for the same. Seeks.
+    """
+    begin, end = bounds
+    last = following - 1
+    if end < following:
+        return False
+    if last < begin:
+        return begin > 0
+    return any(is_it(record) for record in records(reader, {partition: last}, {partition: following}))
