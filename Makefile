@@ -31,6 +31,7 @@ check: $(STAMP) ## style, types, drift of generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m streams.events.schema check docs/contracts
+	$(BIN)/python -m dashboards.grafana check
 
 bench: $(STAMP) ## the live path's figures beside other engines', on Apache Kafka (needs a JVM and Maven)
 	$(BIN)/python -m tests.benchmarks

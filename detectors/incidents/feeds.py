@@ -18,6 +18,8 @@ BEATS = 5
 MISSED = 5
 """So many heartbeats in a row that do not come are a silence."""
 LEAST_SILENCE_MS = 300_000
+LEAST_WAIT_MS = 30_000
+"""So long nothing of it must have arrived: history that is sent at once comes in batches, topic by topic."""
 MOST_SOURCES = 1_000
 """So many are known: the name is whatever a record says."""
 FEW = 20
@@ -45,13 +47,13 @@ class FeedTrouble(Struct, frozen=True):
 
 
 class _Source:
-    __slots__ = ("bad", "beats", "bound", "families", "hour", "intervals", "last", "last_beat", "of")
+    __slots__ = ("arrived", "bad", "beats", "bound", "families", "hour", "intervals", "last", "last_beat", "of")
 
     def __init__(self) -> None:
         self.families: set[int] = set()
         self.bound: dict[str, str | None] = {}
         """By dimension the one value it was seen with; None where there are several."""
-        self.last = self.last_beat = -1
+        self.last = self.last_beat = self.arrived = -1
         self.beats = 0
         self.intervals: deque[int] = deque(maxlen=_INTERVALS)
         self.hour = -1
@@ -62,7 +64,8 @@ class _Source:
 class Feeds:
     """All sources of a business, in the order in which their events are in the log.
 
-    ``lateness`` (ms) is how late an event may be and still count. Time is event time: a replay sees what was seen live.
+    ``lateness`` (ms) is how late an event may be and still count. Time is event time, and beside it when events
+    arrived: both are in the log, so that a replay sees what was seen live.
     """
 
     def __init__(self, lateness: int) -> None:
@@ -70,6 +73,7 @@ class Feeds:
         self._sources: dict[str, _Source] = {}
         self._now: dict[tuple[int, int], int] = {}
         """By family and partition: those of one partition follow each other, those of several need not."""
+        self._arrived = -1
 
     @property
     def now(self) -> int:
@@ -84,10 +88,14 @@ class Feeds:
         dimensions: Mapping[str, str],
         heartbeat: bool = False,
         partition: int = 0,
+        arrived: int | None = None,
     ) -> None:
-        """An event, or a heartbeat, of a family at an instant (epoch ms); ``dimensions`` are those it names itself."""
+        """An event, or a heartbeat, of a family at an instant (epoch ms); ``dimensions`` are those it names itself. It
+        ``arrived`` then, or as it happened."""
         of, before = self._of(source, family), self._now.get((family, partition), time)
         self._now[family, partition] = max(before, time)
+        of.arrived = max(of.arrived, time if arrived is None else arrived)
+        self._arrived = max(self._arrived, of.arrived)
         if heartbeat:
             if time > of.last_beat:
                 if of.last_beat >= 0:
@@ -130,7 +138,8 @@ class Feeds:
         about = {dimension: value for dimension, value in sorted(of.bound.items()) if value is not None}
         families, now = tuple(sorted(of.families)), self.now
         every = max(of.intervals, default=0)
-        if of.beats >= BEATS and now - of.last > max(MISSED * every, LEAST_SILENCE_MS):
+        silent = now - of.last > max(MISSED * every, LEAST_SILENCE_MS)
+        if of.beats >= BEATS and silent and self._arrived - of.arrived > LEAST_WAIT_MS:
             yield FeedTrouble(name, "silent", of.last, now, families, about, every)
         for what, share in (("late", LATE_SHARE), ("unreadable", UNREADABLE_SHARE)):
             bad = of.bad[what]

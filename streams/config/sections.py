@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from streams.config.business import business
-from streams.config.notify import link, notify, web_address
+from streams.config.notify import link, not_a_web_address, notify, web_address
 from streams.config.places import Place
 from streams.config.readers import (
     Reader,
@@ -35,6 +36,7 @@ from streams.config.structs import (
     Alerts,
     Archive,
     Console,
+    Grafana,
     Kafka,
     Lifecycle,
     Limits,
@@ -152,6 +154,16 @@ def _time(place: Place) -> Time:
     return time
 
 
+def _site(place: Place) -> str:
+    """An address that others are below, without the slash at its end."""
+    url = place.text("an address").strip().rstrip("/")
+    parts = urlsplit(url)
+    if not_a_web_address(url) is not None or parts.username is not None or parts.query or parts.fragment:
+        # What is written may hold a password, so it is not repeated.
+        raise place.wrong("is no address (expected like http://127.0.0.1:3000, without user, ? and #)")
+    return url
+
+
 def _rate(place: Place) -> float:
     value = number(place)
     if not 0.01 <= value <= 1_000:
@@ -180,6 +192,16 @@ READERS: Mapping[str, Reader[Any]] = {
     "alerts": section(Alerts, {"per_week": _rate}),
     "notify": notify,
     "archive": section(Archive, {"folder": path, "flush": milliseconds(SECOND, DAY)}),
+    "grafana": section(
+        Grafana,
+        {
+            "url": _site,
+            "token_env": matching(_VARIABLE, "the name of an environment variable"),
+            "folder": text(100),
+            "datasource": text(190),
+            "console": _site,
+        },
+    ),
     "console": section(Console, {"host": _host, "port": port, "history": milliseconds(DAY, 400 * DAY)}),
     "lifecycle": section(Lifecycle, {"keep_ended": milliseconds(MINUTE), "keep_open": milliseconds(MINUTE)}),
 }
@@ -197,5 +219,6 @@ VARIABLES: Mapping[str, tuple[str, str, Reader[Any]]] = {
     "DAYBOOK_CONSOLE_PORT": ("console", "port", port),
     "DAYBOOK_ALERTMANAGER": ("notify", "alertmanager", web_address),
     "DAYBOOK_LINK": ("notify", "link", link),
+    "DAYBOOK_GRAFANA": ("grafana", "url", _site),
 }
 """Environment variables: the section and the key each one overrides."""

@@ -20,6 +20,8 @@ DEFAULT_BOOTSTRAP = "127.0.0.1:19092"
 DEFAULT_PASSWORD_ENV = "DAYBOOK_KAFKA_PASSWORD"
 DEFAULT_WEBHOOK_SECRET_ENV = "DAYBOOK_WEBHOOK_SECRET"
 
+DEFAULT_GRAFANA_TOKEN_ENV = "DAYBOOK_GRAFANA_TOKEN"
+
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 Severity = Literal["info", "warning", "critical"]
@@ -86,6 +88,18 @@ class Notify(Struct, frozen=True, kw_only=True):
     held_back: tuple[Severity, ...] = ("info", "warning")
     per_hour: int = 12
     too_old: int = DAY
+
+
+class Grafana(Struct, frozen=True, kw_only=True):
+    """Where dashboards and annotations are published: the ``url`` of a Grafana, the variable with a service account's
+    token (``token_env``), the ``folder``'s title, and what the ``datasource`` that asks Prometheus is called there.
+    ``console`` is where links to the console lead."""
+
+    url: str = "http://127.0.0.1:3000"
+    token_env: str = DEFAULT_GRAFANA_TOKEN_ENV
+    folder: str = "Daybook"
+    datasource: str = "Daybook Prometheus"
+    console: str = "http://127.0.0.1:8080"
 
 
 class Archive(Struct, frozen=True, kw_only=True):
@@ -188,6 +202,7 @@ class Config(Struct, frozen=True, kw_only=True):
     alerts: Alerts = Alerts()
     notify: Notify = Notify()
     archive: Archive = Archive()
+    grafana: Grafana = Grafana()
     console: Console = Console()
     dimensions: tuple[DimensionDefinition, ...] = ()
     moments: tuple[Moment, ...] = ()

@@ -30,20 +30,25 @@ def human(value: float | None, unit: str, currency: str = "EUR") -> str:
     return number(value)
 
 
+def exponent(currency: str) -> int:
+    """How many decimal digits a currency's minor unit is: 2 for the euro, 0 for the yen."""
+    return _EXPONENTS.get(currency, 2)
+
+
 def money(minor: float, currency: str) -> str:
     """An amount in minor units, with the currency's symbol; ten millions and more are shortened."""
-    exponent = _EXPONENTS.get(currency, 2)
-    major = minor / 10**exponent
+    digits = exponent(currency)
+    major = minor / 10**digits
     symbol = _SYMBOLS.get(currency, currency)
     if abs(major) >= 10_000_000:
         return f"{symbol} {major / 1_000_000:,.2f} M"
-    return f"{symbol} {major:,.{exponent}f}"
+    return f"{symbol} {major:,.{digits}f}"
 
 
 def major(minor: int, currency: str) -> str:
     """An amount in minor units as a plain number in major ones, for other programs: ``1234.50``."""
-    exponent = _EXPONENTS.get(currency, 2)
-    return f"{minor / 10**exponent:.{exponent}f}"
+    digits = exponent(currency)
+    return f"{minor / 10**digits:.{digits}f}"
 
 
 def duration(seconds: float) -> str:

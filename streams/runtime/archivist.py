@@ -117,8 +117,6 @@ class Archivist:
 
     def _wrote(self, pieces: Sequence[Piece]) -> None:
         self.archived += sum(piece.end - piece.first for piece in pieces)
-        for piece in pieces:
-            log.debug("archived", file=str(piece.name))
 
     # -- where to begin -----------------------------------------------------------------------------------------
 

@@ -53,8 +53,10 @@ class Hearing:
             if event is None or at == NO_TIME or at > record.timestamp + self._future_ms:
                 self.feeds.unreadable(source_of(record.value) or partition.topic, family)
             elif isinstance(event, SourceHeartbeat):
-                self.feeds.take(event.source, family, at, {}, heartbeat=True, partition=number)
+                self.feeds.take(
+                    event.source, family, at, {}, heartbeat=True, partition=number, arrived=record.timestamp
+                )
             else:
                 fields = self._fields[str(event.__struct_config__.tag)]
                 told = {name: value for name, field in fields if (value := getattr(event.data, field))}
-                self.feeds.take(event.source, family, at, told, partition=number)
+                self.feeds.take(event.source, family, at, told, partition=number, arrived=record.timestamp)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import platform
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,17 @@ from streams.runtime.promised import PromiseCollector
 log = structlog.get_logger(__name__)
 
 _PORTS_TRIED = 100
+
+
+def metric_of(kpi: KpiDefinition) -> str:
+    """The name of the gauge a KPI is shown as."""
+    suffix = "_seconds" if kpi.unit == "seconds" and not kpi.name.endswith("_seconds") else ""
+    return f"daybook_{kpi.name}{suffix}"
+
+
+def dimensions_of(kpi: KpiDefinition) -> tuple[str, ...]:
+    """The dimensions that are labels of the gauge, each once."""
+    return tuple(dict.fromkeys(name for group in kpi.by for name in group))
 
 
 class KpiCollector:
@@ -94,12 +105,11 @@ class _Family:
 
     @classmethod
     def of(cls, kpi: KpiDefinition) -> _Family:
-        suffix = "_seconds" if kpi.unit == "seconds" and not kpi.name.endswith("_seconds") else ""
         text = kpi.description or kpi.name.replace("_", " ").capitalize()
         return cls(
-            f"daybook_{kpi.name}{suffix}",
+            metric_of(kpi),
             f"{text} ({kpi.unit})",
-            tuple(dict.fromkeys(name for group in kpi.by for name in group)),
+            dimensions_of(kpi),
             {stat_name(quantile): f"{quantile:g}" for quantile in kpi.quantiles},
         )
 
@@ -140,6 +150,14 @@ class Metrics:
             buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
             registry=registry,
         )
+        self.state_bytes = counter("state_log_bytes", "Bytes of state recorded, steps and snapshots", ["agent"])
+        self.append = Histogram(
+            "daybook_state_log_append_seconds",
+            "Time until the broker had acknowledged an entry of the state log",
+            ["agent"],
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+            registry=registry,
+        )
         self.recovering = gauge("recovering_partitions", "Partitions whose state is being read back", ["agent"])
         self.watermark = gauge("watermark_seconds", "How far event time has come, in epoch seconds", ["partition"])
         self.lag = gauge("consumer_lag", "Records not yet read", ["topic", "partition"])
@@ -155,6 +173,12 @@ class Metrics:
             "daybook_kernel_seconds",
             "Time to decode and fold one slice of a chunk",
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25),
+            registry=registry,
+        )
+        self.detector = Histogram(
+            "daybook_detector_seconds",
+            "Time to close the grains that were due in one partition and judge them",
+            buckets=(0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
             registry=registry,
         )
         build = gauge("build_info", "What runs here", ["version", "python"])
@@ -175,6 +199,16 @@ class Metrics:
             registry.register(self.kpis)
         except ValueError as error:
             raise ConfigError(f"kpis: a metric's name is taken: {error}; choose another name") from None
+
+    def appended(self, agent: str) -> Callable[[int, float], None]:
+        """What notes an entry of an agent's state log: its bytes, and the seconds until it was acknowledged."""
+        size, seconds = self.state_bytes.labels(agent), self.append.labels(agent)
+
+        def note(bytes_: int, took: float) -> None:
+            size.inc(bytes_)
+            seconds.observe(took)
+
+        return note
 
     def dropped(self, partition: int, topics: Iterable[str]) -> None:
         """Export nothing more of a source partition."""

@@ -1,7 +1,7 @@
 """What ``docker-compose.yml`` runs, run here without containers: its own commands, settings and files, on a real Apache
 Kafka, with names of services mapped to this machine. One run serves all tests here; the last one stops it.
 
-Left out is what there is no program for yet (``tests.support.compose.PENDING``).
+Left out is Grafana, which no package index has.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +27,7 @@ from streams.history.archive.files import pieces_in
 from streams.history.archive.verify import verify
 from streams.runtime.server import BrokerProcess
 from tests.integration.conftest import free_port
-from tests.support.compose import PENDING, ROOT, mounts, with_passwords
+from tests.support.compose import ELSEWHERE, ROOT, mounts, with_passwords
 from tests.support.programs import program
 
 NAMES = {
@@ -66,6 +67,7 @@ class Stack:
         self.services: dict[str, Any] = with_passwords(DAYBOOK_NAMESPACE=namespace)["services"]
         self.prometheus = f"127.0.0.1:{free_port()}"
         self.alertmanager = f"127.0.0.1:{free_port()}"
+        self.console = free_port()
         self.metrics = [free_port() for _ in range(WORKERS)]
         self._addresses = {"kafka:9092": broker, "alertmanager:9093": self.alertmanager, "0.0.0.0": "127.0.0.1"}
         self.running: list[Process] = []
@@ -163,6 +165,13 @@ def stack(apache_broker: BrokerProcess, tmp_path_factory: pytest.TempPathFactory
         for number, port in enumerate(made.metrics):
             made.daybook("worker", f"worker-{number}", DAYBOOK_METRICS_PORT=str(port))
         made.daybook("archive", DAYBOOK_DATA_DIR=str(made.file("archive", IN_VOLUME)))
+        made.daybook(
+            "console",
+            DAYBOOK_CONSOLE_PORT=str(made.console),
+            DAYBOOK_METRICS_HOST="127.0.0.1",
+            DAYBOOK_METRICS_PORT=str(made.metrics[0]),
+            DAYBOOK_DATA_DIR=str(made.file("console", IN_VOLUME)),
+        )
         made.program("alertmanager", "/bin/alertmanager", made.alertmanager, {})
         made.program(
             "prometheus",
@@ -178,7 +187,7 @@ def stack(apache_broker: BrokerProcess, tmp_path_factory: pytest.TempPathFactory
 
 def test_nothing_is_left_out_but_what_is_not_there_yet(stack: Stack) -> None:
     run = {one.name.partition("-")[0] for one in stack.running} | {"kafka", "topics", "simulator"}
-    assert stack.services.keys() - run == set(PENDING)
+    assert stack.services.keys() - run == set(ELSEWHERE)
 
 
 def test_workers_share_the_partitions_and_prometheus_finds_each(stack: Stack) -> None:
@@ -205,6 +214,19 @@ def test_alerts_and_incidents_reach_the_alertmanager(stack: Stack) -> None:
     stack.until(lambda: bool(stack.query('daybook_notifications_total{channel="alertmanager"}')))
 
 
+def test_the_console_answers_and_asks_who_it_is(stack: Stack) -> None:
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{stack.console}/healthz", timeout=5) as answer:
+                return bool(json.load(answer)["reads"])
+        except OSError:
+            return False
+
+    stack.until(answers)
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"http://127.0.0.1:{stack.console}/", timeout=5)
+
+
 def test_others_take_over_what_a_killed_worker_had(stack: Stack) -> None:
     victim, heir = (one for one in stack.running if one.name.startswith("worker"))
     partitions = float(stack.services["worker"]["environment"]["DAYBOOK_PARTITIONS"])
@@ -225,7 +247,7 @@ def test_each_stops_cleanly_within_its_time(stack: Stack) -> None:
         took[one.name] = time.monotonic() - began
         assert status == 0, f"{one.name}: {one.said[-2000:]}"
         assert "Traceback" not in one.said, one.said[-3000:]
-    assert took.keys() == {"worker-1", "archive", "simulator", "prometheus", "alertmanager"}
+    assert took.keys() == {"worker-1", "archive", "console", "simulator", "prometheus", "alertmanager"}
     stack.running.clear()
 
 

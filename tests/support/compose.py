@@ -13,9 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 EXAMPLE = ROOT / ".env.example"
 
-PENDING = ("console", "grafana")
-"""Services whose parts are not in this repository yet: left out where the others are run. A test tells when one is
-there."""
+ELSEWHERE = ("grafana",)
+"""Services whose program no package index has: their files are held to the code instead."""
 
 PROGRAMS: Mapping[str, tuple[frozenset[str], str]] = {
     "daybook": (frozenset({"python", "daybook", "sh"}), "deploy/Dockerfile: Python's own image with Daybook"),

@@ -19,7 +19,7 @@ from streams.cli import cli
 from streams.cli.running import Run
 from streams.cli.settings import Settings
 from streams.cli.table import chosen
-from streams.errors import BrokerError
+from streams.errors import BrokerError, ConfigError
 from streams.runtime.instance import Instance, announce, claimed
 from streams.runtime.ports import next_free
 
@@ -181,7 +181,7 @@ def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_ports_in_use_are_said_and_the_next_free_ones_taken(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     import socket
 
@@ -192,17 +192,43 @@ def test_ports_in_use_are_said_and_the_next_free_ones_taken(
         monkeypatch.setenv("DAYBOOK_BOOTSTRAP", f"{HOST}:{port}")
         monkeypatch.setenv("DAYBOOK_EMBEDDED", "true")
         monkeypatch.setenv("DAYBOOK_METRICS_PORT", str(port))
+        monkeypatch.setenv("DAYBOOK_CONSOLE_PORT", str(port))
+        monkeypatch.setenv("DAYBOOK_DATA_DIR", str(tmp_path))
         settings = Settings()
-        Run(settings, None, table=False, archive=False)
+        Run(settings, None, table=False, archive=False, console=True)
     config = settings.load()
     assert config.kafka.embedded
     broker = int(config.kafka.bootstrap.rpartition(":")[2])
-    assert port < broker < config.worker.metrics_port
+    assert port < broker < config.worker.metrics_port < config.console.port
+    assert not config.notify.link  # nobody else could open a link to this machine
     said = capsys.readouterr().out.splitlines()
     assert said == [
         f"port {port} is in use: the broker takes {broker}",
         f"port {port} is in use: the worker's metrics take {config.worker.metrics_port}",
+        f"port {port} is in use: the console takes {config.console.port}",
     ]
+
+
+def test_links_lead_to_the_console_where_others_can_open_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DAYBOOK_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("DAYBOOK_CONSOLE_HOST", HOST)
+    monkeypatch.setattr("dashboards.console.address.is_loopback", lambda _: False)
+    settings = Settings()
+    Run(settings, None, table=False, archive=False, console=True)
+    port = settings.load().console.port
+    assert settings.load().notify.link == f"http://{HOST}:{port}/incidents/{{id}}"
+    monkeypatch.setenv("DAYBOOK_LINK", "https://ops.example/{id}")
+    settings = Settings()
+    Run(settings, None, table=False, archive=False, console=True)
+    assert settings.load().notify.link == "https://ops.example/{id}"
+
+
+def test_run_does_not_begin_where_anybody_could_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DAYBOOK_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("DAYBOOK_CONSOLE_HOST", "0.0.0.0")
+    monkeypatch.delenv("DAYBOOK_CONSOLE_PASSWORD", raising=False)
+    with pytest.raises(ConfigError, match="set DAYBOOK_CONSOLE_PASSWORD"):
+        Run(Settings(), None, table=False, archive=False, console=True)
 
 
 def test_run_without_its_own_broker_needs_one_that_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -211,7 +237,7 @@ def test_run_without_its_own_broker_needs_one_that_answers(monkeypatch: pytest.M
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     try:
         with claimed(tmp_path / "data", "daybook"), pytest.raises(BrokerError, match="no Kafka broker answers there"):
-            Run(Settings(), None, table=False, archive=False).go()
+            Run(Settings(), None, table=False, archive=False, console=False).go()
     finally:
         for number, handler in zip((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), handlers, strict=True):
             signal.signal(number, handler)

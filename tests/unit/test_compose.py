@@ -22,7 +22,6 @@ from streams.runtime import worker as running
 from streams.runtime.kafka import _CLUSTER_ID
 from tests.support.compose import (
     COMPOSE,
-    PENDING,
     PROGRAMS,
     ROOT,
     MissingVariable,
@@ -43,8 +42,8 @@ SERVICES: dict[str, Any] = with_passwords()["services"]
 ONE_SHOT = {"topics"}
 ALERTMANAGER_PORT, GRAFANA_PORT = 9093, 3000
 """Their own, which nothing here changes."""
-CONSOLE_VARIABLES = {f"DAYBOOK_CONSOLE_{name}" for name in ("HOST", "PORT", "PASSWORD", "READER_PASSWORD")}
-"""What the console is told, which the configuration knows once there is one."""
+CONSOLE_PASSWORDS = {"DAYBOOK_CONSOLE_PASSWORD", "DAYBOOK_CONSOLE_READER_PASSWORD"}
+"""What the console is told beside the configuration: see dashboards/console/access.py."""
 
 
 def settings(service: str) -> dict[str, str]:
@@ -136,7 +135,7 @@ def test_settings_with_passwords_stay_out_of_the_repository() -> None:
 # -- the commands and their settings ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(set(ours(SERVICES)) - set(PENDING)))
+@pytest.mark.parametrize("name", sorted(ours(SERVICES)))
 def test_a_command_is_one_that_there_is(name: str) -> None:
     parsed(SERVICES[name]["command"])
 
@@ -162,7 +161,7 @@ def test_a_wrong_command_is_noticed(words: list[str]) -> None:
 
 @pytest.mark.parametrize("name", sorted(ours(SERVICES)))
 def test_the_configuration_knows_each_variable(name: str) -> None:
-    known = VARIABLES.keys() | {"DAYBOOK_CONFIG"} | (CONSOLE_VARIABLES if name == "console" in PENDING else set())
+    known = VARIABLES.keys() | {"DAYBOOK_CONFIG"} | (CONSOLE_PASSWORDS if name == "console" else set())
     assert settings(name).keys() <= known
 
 
@@ -287,7 +286,7 @@ def test_no_two_services_publish_the_same_port() -> None:
 # -- files -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(set(SERVICES) - set(PENDING)))
+@pytest.mark.parametrize("name", sorted(SERVICES))
 def test_what_is_mounted_is_there(name: str) -> None:
     volumes = written()["volumes"]
     for source in mounts(SERVICES[name]).values():
@@ -408,16 +407,6 @@ def test_the_two_configurations_of_prometheus_differ_in_where_things_are() -> No
         (alertmanagers,) = config["alerting"]["alertmanagers"]
         del alertmanagers["static_configs"]
     assert alone == together
-
-
-def test_what_is_not_run_by_the_tests_is_not_there_yet() -> None:
-    provisioning = ROOT / "deploy" / "grafana" / "provisioning"
-    there = {"console": "console" in cli.commands, "grafana": provisioning.exists()}
-    message = "it is there now: run it in tests/integration/test_compose_run.py, and correct PENDING and README.md"
-    assert {name for name, is_there in there.items() if not is_there} == set(PENDING), message
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    told = "The console and Grafana's dashboards are not there yet" in readme
-    assert told is bool(PENDING), message
 
 
 def test_the_first_lines_say_how_it_is_started() -> None:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from dashboards.console import again
 from dashboards.console.behind import Event, Wanted, events_csv, moments_of
-from dashboards.console.history import History
 from dashboards.console.sources import Source, sources_of
 from streams.config import Config, load_config
-from streams.errors import BrokerError
 from streams.events.heartbeats import heartbeats
 from streams.events.times import format_time
-from streams.runtime.letters import Letter
-from streams.runtime.requeue import RequeueError
+from streams.runtime import requeue as requeueing
+from streams.runtime.letters import Letter, Requeued
 from tests.support.incidents import HOUR, MINUTE, T0
 
 
@@ -91,47 +86,17 @@ def letter(offset: int, **more: Any) -> Letter:
     return Letter(**given | more)
 
 
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    made = History(tmp_path / "h.sqlite")
-    yield made
-    made.close()
-
-
-def test_a_dead_letter_is_sent_again_once_whoever_asks(
-    config: Config, history: History, monkeypatch: pytest.MonkeyPatch
+def test_what_was_cut_or_sent_again_or_only_workers_write_is_refused_and_nothing_beside_it_is_sent(
+    config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent: list[str] = []
+    def never(*_: object) -> None:
+        raise AssertionError("a broker was asked")
 
-    def requeue(_: Config, letters: list[Letter]) -> int:
-        sent.extend(one.place for one in letters)
-        return len(letters)
-
-    monkeypatch.setattr(again, "requeue", requeue)
-    assert again.send_again(config, history, [letter(1), letter(2)], "ann") == 2
-    assert again.send_again(config, history, [letter(2), letter(3)], "bob") == 1
-    assert sent == ["daybook.orders.v1/0/1", "daybook.orders.v1/0/2", "daybook.orders.v1/0/3"]
-    assert {place: mark.by for place, mark in history.requeued().items()} == {
-        "daybook.orders.v1/0/1": "ann", "daybook.orders.v1/0/2": "ann", "daybook.orders.v1/0/3": "bob",
-    }  # fmt: skip
-
-
-def test_what_the_broker_did_not_take_can_be_sent_again_later(
-    config: Config, history: History, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def requeue(_: Config, letters: list[Letter]) -> int:
-        raise BrokerError("no broker answers")
-
-    monkeypatch.setattr(again, "requeue", requeue)
-    with pytest.raises(BrokerError):
-        again.send_again(config, history, [letter(1)], "ann")
-    assert history.requeued() == {}
-
-
-@pytest.mark.parametrize("more", [{"value": None}, {"bytes": 20 << 20}, {"topic": "daybook.kpis.v1"}])
-def test_what_was_cut_or_only_workers_write_is_not_sent_and_nothing_beside_it(
-    config: Config, history: History, more: dict[str, Any]
-) -> None:
-    with pytest.raises(RequeueError):
-        again.send_again(config, history, [letter(1), letter(2, **more)], "ann")
-    assert history.requeued() == {}
+    monkeypatch.setattr(requeueing, "open_producer", never)
+    again = letter(2, again=Requeued("daybook.orders.v1/0/2", "ann", T0))
+    for bad in (letter(2, value=None), letter(2, bytes=20 << 20), letter(2, topic="daybook.kpis.v1"), again):
+        assert requeueing.refusal(config, bad)
+        with pytest.raises(requeueing.RequeueError, match=r"/0/2: "):
+            requeueing.requeue(config, [letter(1), bad], "bob")
+    assert requeueing.refusal(config, letter(1)) == ""
+    assert requeueing.requeue(config, [], "bob") == 0

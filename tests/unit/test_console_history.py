@@ -108,14 +108,6 @@ def test_of_a_topic_that_was_made_again_values_are_taken_anew_and_incidents_forg
     assert history.incidents() == []
 
 
-def test_a_dead_letter_is_noted_once(history: History) -> None:
-    assert history.requeue("t/0/1", Mark("ann", T0))
-    assert not history.requeue("t/0/1", Mark("bob", T0))
-    history.not_requeued("t/0/1")
-    assert history.requeue("t/0/1", Mark("bob", T0))
-    assert history.requeued() == {"t/0/1": Mark("bob", T0)}
-
-
 def test_a_file_that_is_none_of_ours_is_told_of_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite"
     path.write_bytes(b"no database, but long enough to be looked at " * 10)

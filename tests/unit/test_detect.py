@@ -377,3 +377,42 @@ async def test_a_missing_chunk_of_partials_is_read_again(series: Series) -> None
     assert series.books[0].applied == []
     await series.read(0, "a")
     assert len(series.books[0].applied) == 1
+
+
+async def test_what_detection_and_recording_cost_is_measured(
+    series: Series, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await series.assign(0)
+    (book,) = series.books
+    advance = book.advance
+
+    def slowly() -> list[KpiValue]:
+        series.clock.now += 0.25
+        return advance()
+
+    def acknowledged() -> None:
+        series.clock.now += 2.0
+
+    monkeypatch.setattr(book, "advance", slowly)
+    monkeypatch.setattr(series.log, "_after", acknowledged)
+    await series.read(0, "a")
+    await series.agent.refresh()
+    await series.agent.refresh()  # there is nothing new
+    sample = metrics.registry.get_sample_value
+    assert sample("daybook_detector_seconds_count") == 1
+    assert sample("daybook_detector_seconds_sum") == 0.25
+    assert sample("daybook_state_log_append_seconds_count", {"agent": "detect"}) == 1
+    assert sample("daybook_state_log_append_seconds_sum", {"agent": "detect"}) == 2.0
+
+
+async def test_what_is_recorded_is_counted_in_bytes(
+    series: Series, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series.agent._ledger, "_most_weight", 1)  # a snapshot with each step
+    await series.assign(0)
+    await series.read(0, "a")
+    await series.agent.refresh()
+    (snapshot,) = [entry for entry in series.log.records.entries() if entry.kind == "snapshot"]
+    assert len(snapshot.payload) > 0
+    counted = metrics.registry.get_sample_value("daybook_state_log_bytes_total", {"agent": "detect"})
+    assert counted == sum(len(entry.payload) for entry in series.log.records.entries())

@@ -93,3 +93,15 @@ def test_records_that_cannot_be_read_are_a_trouble_of_who_sent_them() -> None:
     assert (trouble.trouble, trouble.events, trouble.of) == ("unreadable", FEW, FEW + 1)
     feeds.take("/other", 0, START + HOUR, {})
     assert feeds.troubles() == []  # another hour
+
+
+def test_history_that_is_sent_at_once_makes_nobody_silent() -> None:
+    feeds, sent_at = Feeds(LATENESS), START + 90 * HOUR
+    for number in range(600):  # ten hours of the shop, all in one second
+        feeds.take("/shop", 0, START + number * MINUTE, {}, heartbeat=True, arrived=sent_at + number)
+    for number in range(60):  # of the helpdesk no more than the first hour has come so far
+        feeds.take("/helpdesk", 2, START + number * MINUTE, {}, heartbeat=True, arrived=sent_at + number)
+    assert feeds.troubles() == []
+    # Where nothing more of it arrives though others do, it is silent.
+    feeds.take("/shop", 0, START + 601 * MINUTE, {}, heartbeat=True, arrived=sent_at + MINUTE)
+    assert [trouble.source for trouble in feeds.troubles()] == ["/helpdesk"]

@@ -17,12 +17,12 @@ from streams.history.archive.layout import DRAFT, Piece, piece_of
 
 I64 = npt.NDArray[np.int64]
 
-ROWS_AT_ONCE = 100_000
+ROWS_AT_ONCE = 50_000
 """Records of a file that are in memory at the same time, when it is read."""
 _DIGEST = "daybook.digest"
 _ARRIVAL = pl.Datetime("ms", "UTC")
 _SCHEMA = pl.Schema({"offset": pl.Int64(), "arrival": _ARRIVAL, "key": pl.Binary(), "value": pl.Binary()})
-_GROUP = 50_000
+_GROUP = ROWS_AT_ONCE
 _LEVEL = 3
 
 

@@ -20,6 +20,7 @@ from streams.events.codec import Rejection
 from streams.kpis.partials import Partial
 from streams.kpis.values import KpiValue
 from streams.runtime.agents.consumer import ConsumerLike, highwater
+from streams.runtime.agents.owned import Publication
 from streams.runtime.agents.owner import Taker
 from streams.runtime.agents.revival import Revived
 from streams.runtime.agents.series import SeriesPartition, told
@@ -137,6 +138,13 @@ class Detect(Taker[SeriesPartition, Revived]):
             await self._publish()
             self._show_judged()
             await self._tell()
+
+    def _news(self, partition: SeriesPartition) -> Publication | None:
+        begun = self._clock()
+        publication = super()._news(partition)
+        if publication is not None:
+            self._metrics.detector.observe(self._clock() - begun)
+        return publication
 
     def _show_judged(self) -> None:
         for partition in self._partitions.values():

@@ -30,10 +30,19 @@ class _Kept:
 
 
 class Ledger:
-    """Of one agent. A snapshot is due when going through the steps since the last one would be ``most_weight``."""
+    """Of one agent. A snapshot is due when going through the steps since the last one would be ``most_weight``.
 
-    def __init__(self, log: Appends, most_weight: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log, self._most_weight, self._clock = log, most_weight, clock
+    ``appended`` is told of each entry: how many bytes, and how many seconds it took to be acknowledged.
+    """
+
+    def __init__(
+        self,
+        log: Appends,
+        most_weight: int,
+        clock: Callable[[], float] = time.monotonic,
+        appended: Callable[[int, float], None] = lambda size, seconds: None,
+    ) -> None:
+        self._log, self._most_weight, self._clock, self._appended = log, most_weight, clock, appended
         self._kept: dict[int, _Kept] = {}
         self._trimming: set[asyncio.Task[None]] = set()
 
@@ -81,7 +90,10 @@ class Ledger:
         kept.newest, kept.snapshot_at, kept.weight = first, self._clock(), 0
 
     async def _append(self, partition: int, kind: Kind, step: Step) -> int:
+        begun = self._clock()
         try:
-            return await self._log.append(partition, kind, step)
+            first = await self._log.append(partition, kind, step)
         except Exception as error:
             raise NotRecorded(str(error) or type(error).__name__) from error
+        self._appended(len(step.payload), self._clock() - begun)
+        return first

@@ -59,7 +59,7 @@ class Owner(ABC, Generic[Partition, Made]):
         self.topics = tuple(topics)
         self._consumer, self._send, self._metrics, self._clock = consumer, send, metrics, clock
         self._name = name
-        self._ledger = Ledger(state_log, most_replayed, clock)
+        self._ledger = Ledger(state_log, most_replayed, clock, metrics.appended(name))
         self._recovery = Recovery(
             self._ledger, revive, self._came_back, metrics.recovered.labels(name), metrics.recovering.labels(name), name
         )
@@ -248,8 +248,11 @@ class Owner(ABC, Generic[Partition, Made]):
         finally:
             self._copied = publication.snapshot = None
 
+    def _news(self, partition: Partition) -> Publication | None:
+        return partition.take_news()
+
     def _take_news(self, partition: Partition) -> Publication | None:
-        publication = partition.take_news()
+        publication = self._news(partition)
         if publication is None:
             return None
         due = self._ledger.worked(partition.number, publication.step.weight)

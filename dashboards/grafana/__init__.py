@@ -1,0 +1,1 @@
+"""Grafana dashboards as code: made of the configuration's KPIs, written as JSON, published, annotated."""

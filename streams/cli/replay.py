@@ -1,0 +1,55 @@
+"""``daybook replay``: what was archived, run through the core again."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from streams.cli.settings import Settings, configured, example
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command(
+    epilog=example(
+        "daybook replay --out last-month --since 2026-10-01 --until 2026-10-31",
+        "daybook --config other.yaml replay --out under-other",
+    )
+)
+@click.option("--since", type=_DAY, help="The first day of arrival (UTC) that is replayed.")
+@click.option("--until", type=_DAY, help="The last one.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="A new folder: values as Parquet, incidents as JSON lines."
+)
+@click.option("--detection/--no-detection", default=True, help="Judge values and make incidents, or count only.")
+@configured
+def replay(
+    settings: Settings, since: datetime | None, until: datetime | None, out: Path | None, detection: bool
+) -> None:
+    """Run archived history through the core again: under the configuration as it is, apart from what is live."""
+    config = settings.load()
+    from streams.history.replay.run import replay as run
+    from streams.history.replay.source import missing, source_of
+    from streams.kpis.warm import warm
+    from streams.runtime.archivist import folder_of
+
+    source = source_of(
+        folder_of(config), None if since is None else since.date(), None if until is None else until.date()
+    )
+    for line in missing(source):
+        click.echo(f"warning: {line}", err=True)
+    warm()
+    with click.progressbar(
+        length=source.records, label="replaying", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+        summary = run(config, source, out, detect=detection, progress=lambda done, _: bar.update(done - bar.pos))
+    counts, rate = summary.counts, summary.counts.records / max(summary.seconds, 1e-9)
+    click.echo(f"{counts.records:,} records in {summary.seconds:.1f} s, {rate:,.0f} a second")
+    click.echo(f"{counts.events:,} events counted, {counts.heartbeats:,} heartbeats")
+    click.echo(f"not counted: {counts.duplicates:,} repeats, {counts.late:,} late, {counts.rejected:,} that are none")
+    click.echo(f"{summary.values:,} values, {summary.alerts:,} alerts, {summary.incidents:,} incidents")
+    if out is not None:
+        click.echo(f"written to {out}")

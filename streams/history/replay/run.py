@@ -1,0 +1,92 @@
+"""A replay from an archive, under a configuration, isolated from all that is live."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detectors.response.response import Response
+from detectors.watch.verdicts import Verdicts
+from detectors.watch.watch import Watch
+from streams.errors import ContractError
+from streams.events.codec import decode_calendar
+from streams.events.types import CalendarData
+from streams.history.archive.files import pieces_in
+from streams.history.archive.reading import records_of
+from streams.history.replay.engine import Engine, News
+from streams.history.replay.results import Results, Summary
+from streams.history.replay.source import Source, batches
+from streams.runtime.calendar import business_calendar
+from streams.runtime.notify.channels import notices_of
+
+if TYPE_CHECKING:
+    from streams.config import Config
+
+Progress = Callable[[int, int], None]
+
+
+def engine_of(config: Config, source: Source, *, detect: bool = True) -> Engine:
+    """The core as a worker with that configuration has it. All that the archived calendar announces is known from the
+    beginning; what people said of alerts is not."""
+    definitions = config.definitions()
+    if not detect:
+        return Engine(definitions, source.partitions, config.limits.event_bytes)
+    from detectors.calendar.occasions import occasion_of
+
+    calendar = business_calendar(config)
+    calendar.put(occasion_of(entry) for entry in _announced(source.folder))
+    watch = Watch(definitions, config.alerts.per_week, calendar, Verdicts())
+    response = Response(definitions, notices_of(config))
+    return Engine(definitions, source.partitions, config.limits.event_bytes, watch, response)
+
+
+def _announced(folder: Path) -> Iterator[CalendarData]:
+    """The entries of the archived calendar, the newest of each id; those that were withdrawn left out."""
+    entries: dict[bytes, CalendarData | None] = {}
+    for _, some in records_of(folder, (piece for piece in pieces_in(folder) if piece.log.topic == "calendar")):
+        for key, value in zip(some.keys, some.values, strict=True):
+            try:
+                entries[key or b""] = None if value is None else decode_calendar(value).data
+            except ContractError:
+                continue
+    return (entry for entry in entries.values() if entry is not None)
+
+
+def news_of(engine: Engine, source: Source, progress: Progress = lambda done, of: None) -> Iterator[News]:
+    """Replay all of it; ``progress`` is told how many records have been fed, of how many."""
+    total = source.records
+    for batch in batches(source, engine.reached, engine.end):
+        yield engine.feed(batch.partition, batch.family, batch.values, batch.arrivals)
+        progress(engine.counts.records, total)
+    yield engine.finish()
+
+
+def replay(
+    config: Config, source: Source, out: Path | None = None, *, detect: bool = True, progress: Progress | None = None
+) -> Summary:
+    """Replay, and write what comes of it to a folder if one is given.
+
+    Raises :class:`~streams.history.replay.results.ResultsError` where that cannot be, and
+    :class:`~streams.history.archive.files.ArchiveError` for a damaged file; then nothing is left of it.
+    """
+    engine = engine_of(config, source, detect=detect)
+    if out is None:
+        return _run(engine, source, None, progress)
+    with Results(out) as results:
+        return _run(engine, source, results, progress)
+
+
+def _run(engine: Engine, source: Source, results: Results | None, progress: Progress | None) -> Summary:
+    begun, values, alerts, incidents = time.monotonic(), 0, 0, set[str]()
+    for news in news_of(engine, source, progress or (lambda done, of: None)):
+        values += len(news.values)
+        alerts += sum(value.alert for value in news.values)
+        incidents |= {one.id for one in news.incidents}
+        if results is not None:
+            results.put(news.values, news.incidents)
+    summary = Summary(engine.counts, values, alerts, len(incidents), time.monotonic() - begun)
+    if results is not None:
+        results.conclude(summary)
+    return summary

@@ -1,0 +1,139 @@
+"""A replay from the archive beside what a worker made of the same events, late and repeated ones among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from detectors.incidents.incident import Incident
+from streams.config import Config
+from streams.events.codec import encode
+from streams.events.types import OrderPlaced
+from streams.history.replay.run import engine_of, news_of
+from streams.history.replay.source import source_of
+from streams.ingest.simulator import Incident as Trouble
+from streams.ingest.simulator import Simulation, SimulatorSettings
+from streams.ingest.simulator.send import Record, kafka_sink, records
+from streams.kpis.grid import DAY_MS, HOUR_MS
+from streams.kpis.values import KpiValue
+from streams.runtime.archivist import folder_of
+from streams.runtime.incidents import read_incidents
+from tests.integration.test_archivist import archived, archiving, eventually
+from tests.integration.test_worker import Process, Start, Told, read_everything, start, told
+from tests.support.oracle import told as not_empty
+
+__all__ = ["start", "told"]  # fixtures
+
+START = 1_772_406_000_000
+"""Monday 2 March 2026, midnight in Berlin."""
+WEEKS = 4
+OUTAGE = Trouble(
+    kind="courier_outage",
+    start=START + 22 * DAY_MS + 6 * HOUR_MS,
+    duration=30 * HOUR_MS,
+    scope={"carrier": ["postbird"]},
+)
+
+
+def history() -> Iterator[Record]:
+    """Four weeks of a shop in which a carrier stands still. Every fortieth record is sent twice, and some orders come
+    again under another id, two days late."""
+    settings = SimulatorSettings(
+        start=START, end=START + WEEKS * 7 * DAY_MS, seed=5, orders_per_day=250, heartbeat=HOUR_MS, incidents=[OUTAGE]
+    )
+    late: list[Record] = []
+    for number, record in enumerate(records(Simulation(settings).arrivals(), 4)):
+        yield record
+        if number % 40 == 0:
+            yield record
+        if record.value is not None and b'"order.placed"' in record.value and number % 200 == 0:
+            one = msgspec.json.decode(record.value, type=OrderPlaced)
+            again = msgspec.structs.replace(one, id=f"{one.id}-late")
+            late.append(record._replace(value=encode(again), arrival=record.arrival + 2 * DAY_MS))
+        while late and late[0].arrival <= record.arrival:
+            yield late.pop(0)
+
+
+def send(config: Config) -> int:
+    batch, sent = [], 0
+    with kafka_sink(config) as sink:
+        for record in history():
+            batch.append(record)
+            sent += 1
+            if len(batch) == 5_000:
+                sink(batch)
+                batch = []
+        sink(batch)
+    return sent
+
+
+def judged(values: list[KpiValue]) -> dict[tuple[str, int], tuple[object, ...]]:
+    """What the watch said of each value, when it said it first."""
+    found: dict[tuple[str, int], tuple[object, ...]] = {}
+    for value in values:
+        if value.expected is not None:
+            found.setdefault(
+                (value.series, value.start), (value.expected, value.surprise, value.side, value.alert, value.why)
+            )
+    return found
+
+
+def finals(values: list[KpiValue]) -> dict[object, object]:
+    best: dict[object, KpiValue] = {}
+    for value in values:
+        key = (value.kpi, value.stat, tuple(value.slice.items()), value.start)
+        if key not in best or value.revision >= best[key].revision:
+            best[key] = value
+    return not_empty({key: (value.value, value.parts) for key, value in best.items()})  # type: ignore[misc]
+
+
+def known(incidents: list[Incident]) -> dict[str, tuple[object, ...]]:
+    return {
+        one.id: (one.since, one.until, one.cause, one.scope, one.severity, one.state, len(one.symptoms))
+        for one in incidents
+        if one.kind == "business"
+    }
+
+
+def test_a_replay_gives_what_live_gave(config: Config, start: Start, told: Told, tmp_path: Path) -> None:
+    with archiving(config):
+        worker: Process = start().ready()
+        sent = send(config)
+        worker.until(lambda: read_everything(config, worker))
+        eventually(lambda: archived(config) >= sent)
+    source = source_of(folder_of(config))
+    assert source.records >= sent
+    values: list[KpiValue] = []
+    incidents: dict[str, Incident] = {}
+    engine = engine_of(config, source)
+    for news in news_of(engine, source):
+        values += news.values
+        incidents |= {one.id: one for one in news.incidents}
+    counts = engine.counts
+    assert counts.records == source.records
+    assert counts.duplicates >= 1_000
+    assert counts.late >= 10
+
+    def told_the_same() -> bool:
+        told.catch_up()
+        return finals(told.finals) == finals(values)
+
+    eventually(told_the_same, 60.0)
+    # Whether what comes late within the lateness is there before a value is told of first, or corrects it, is a matter
+    # of pace: what is thought of it then differs, and a little of what is thought of those after it.
+    live, again = judged(told.finals), judged(values)
+    differ = [key for key in live.keys() | again.keys() if live.get(key) != again.get(key)]
+    assert len(differ) <= 0.001 * len(live), (len(differ), len(live), differ[:5])
+
+    def lived() -> dict[str, tuple[object, ...]]:
+        return known([revisions[-1] for revisions in read_incidents(config).values()])
+
+    replayed = known(list(incidents.values()))
+    assert any(one[3].get("carrier") == "postbird" for one in replayed.values())  # type: ignore[union-attr]
+    eventually(lambda: lived() == replayed, 60.0)
+    assert (worker.total("daybook_late_events_total"), worker.total("daybook_duplicate_events_total")) == (
+        counts.late,
+        counts.duplicates,
+    )
