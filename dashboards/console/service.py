@@ -74,7 +74,9 @@ class Service:
         return self._incidents[1]
 
     def behind_ms(self) -> int | None:
-        """How far event time is behind the clock; None before anything is known."""
+        """How far what is shown is behind the clock, be it that workers are or that they are not yet followed; None
+        before anything is known."""
         workers = self.watching.workers
-        newest = self.board.newest if workers is None or workers.watermark is None else workers.watermark
-        return None if newest is None else max(0, int(time.time() * 1000) - newest)
+        told = (self.board.newest, None if workers is None else workers.watermark)
+        known = [newest for newest in told if newest is not None]
+        return max(0, int(time.time() * 1000) - min(known)) if known else None
