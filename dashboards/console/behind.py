@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SHOWN, MOST = 200, 20_000
 """Events that are shown, and that a download has at the most."""
+AT_ONCE = 5_000
+"""Records of one poll."""
 WITHIN_S = 12.0
 """So long topics are looked through; what is not found then is said to be missing."""
 
@@ -112,7 +114,8 @@ class Wanted:
 
 def find(config: Config, wanted: Wanted, most: int = SHOWN) -> Found:
     """Look the event topics through, from what arrived just before the time on, for at most so many events and
-    :data:`WITHIN_S` seconds. Raises :class:`BrokerError`."""
+    :data:`WITHIN_S` seconds. Where a partition has come to what is later than the allowed lateness, it is left: what
+    follows of that time was too late to be counted. Raises :class:`BrokerError`."""
     families = {type_.partition(".")[0] for type_ in wanted.types}
     named = dict(zip(("order", "delivery", "ticket"), TopicNames(config.namespace).events, strict=True))
     try:
@@ -139,32 +142,42 @@ def _read(config: Config, reader: Any, topics: list[str], wanted: Wanted, most: 
     for each in left:
         reader.seek(each, begun[each].offset)
     found: list[Event] = []
+    over = wanted.end + config.time.allowed_lateness + config.time.out_of_order
     deadline = time.monotonic() + WITHIN_S
     while left and len(found) < most and time.monotonic() < deadline:
-        for each, records in reader.poll(300, max_records=5_000).items():
-            found += _fitting(wanted, (record for record in records if record.offset < ends[each]))
+        for each, records in reader.poll(300, max_records=AT_ONCE).items():
+            if each not in left:
+                continue
+            fitting, oldest = _fitting(wanted, (record for record in records if record.offset < ends[each]))
+            found += fitting
+            if oldest > over:
+                left.discard(each)
+                reader.pause(each)
         left = {each for each in left if reader.position(each) < ends[each]}
     found.sort(key=lambda event: (event.at, event.place))
     return Found(tuple(found[:most]), not left and len(found) <= most)
 
 
-def _fitting(wanted: Wanted, records: Iterable[Any]) -> list[Event]:
-    """The records that are such events; what is no event is a dead letter elsewhere."""
+def _fitting(wanted: Wanted, records: Iterable[Any]) -> tuple[list[Event], int]:
+    """The records that are such events, and the oldest time of all that are events (epoch ms; -1 where there are none).
+    What is no event is a dead letter elsewhere."""
     decoded = []
     for record in records:
         try:
             decoded.append((record, _DECODER.decode(record.value or b"")))
         except msgspec.MsgspecError:
             continue
-    times, _ = parse_times([one.time for _, one in decoded])
-    return [
+    parsed, _ = parse_times([one.time for _, one in decoded])
+    times = parsed.tolist()
+    fitting = [
         Event(
             at, one.type, one.subject, one.source, one.id,
             f"{record.topic}/{record.partition}/{record.offset}", one.data,
         )
-        for (record, one), at in zip(decoded, times.tolist(), strict=True)
+        for (record, one), at in zip(decoded, times, strict=True)
         if at != NO_TIME and wanted.has(at, one.type, one.data)
     ]  # fmt: skip
+    return fitting, min((at for at in times if at != NO_TIME), default=-1)
 
 
 COLUMNS = ("time", "type", "subject", "source", "id", "place", "data")

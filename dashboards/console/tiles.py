@@ -90,7 +90,7 @@ def _in_trouble(incidents: Iterable[Incident]) -> dict[str, str]:
     for one in sorted((one for one in incidents if one.live), key=lambda one: -one.since):
         for symptom in one.symptoms:
             if symptom.told:
-                found.setdefault(symptom.kpi, one.title)
+                found.setdefault(symptom.kpi, f"part of “{one.title}”")
     return found
 
 

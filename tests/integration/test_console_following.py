@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dashboards.console import behind
 from dashboards.console.behind import Wanted, find
 from dashboards.console.following import Following
 from dashboards.console.history import History, history_path
@@ -126,13 +127,27 @@ def test_without_topics_it_says_so_and_goes_on_once_they_are_there(config: Confi
         one.until(lambda: one.starts() == [T0] and not one.following.error)
 
 
-def test_the_events_behind_an_hour_are_found_and_who_sent_them(config: Config, names: TopicNames) -> None:
-    def placed(number: int, at: str, region: str) -> bytes:
-        return (
-            f'{{"specversion":"1.0","id":"e{number}","source":"/shop","type":"order.placed","time":"{at}",'
-            f'"subject":"o-{number}","data":{{"order_id":"o-{number}","amount":5,"region":"{region}"}}}}'
-        ).encode()
+def placed(number: int, at: str, region: str) -> bytes:
+    return (
+        f'{{"specversion":"1.0","id":"e{number}","source":"/shop","type":"order.placed","time":"{at}",'
+        f'"subject":"o-{number}","data":{{"order_id":"o-{number}","amount":5,"region":"{region}"}}}}'
+    ).encode()
 
+
+def test_what_came_too_late_to_be_counted_is_not_looked_for(
+    config: Config, names: TopicNames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(behind, "AT_ONCE", 1)
+    in_time = placed(1, "2026-11-03T11:30:00Z", "north"), placed(2, "2026-11-03T12:10:00Z", "north")
+    late = placed(3, "2026-11-03T11:40:00Z", "north")
+    after = placed(4, "2026-11-03T12:16:00Z", "north"), placed(5, "2026-11-03T11:50:00Z", "north")
+    send(config, names.orders, *in_time, late, *after)
+    (kpi,) = [one for one in config.kpis if one.name == "orders_placed"]
+    found = find(config, Wanted(kpi, config.definitions(), (T0, T0 + HOUR), {}))
+    assert ([one.subject for one in found.events], found.complete) == (["o-1", "o-3"], True)
+
+
+def test_the_events_behind_an_hour_are_found_and_who_sent_them(config: Config, names: TopicNames) -> None:
     # T0 is 11:00 in UTC.
     inside = [placed(n, f"2026-11-03T11:{n:02}:00Z", "north" if n % 2 else "south") for n in range(10)]
     outside = [placed(90, "2026-11-03T10:59:59Z", "north"), placed(91, "2026-11-03T12:00:00Z", "north"), b"{"]

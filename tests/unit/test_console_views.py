@@ -85,7 +85,7 @@ def test_what_an_open_incident_is_about_stays_strange_until_it_is_over() -> None
         made = tiles(board(rolling), catalog(), lambda _: None, [incident(**more)])
         return made["on_time_ratio"].strange
 
-    assert strange() == "On time ratio lower than usual: region north"
+    assert strange() == "part of “On time ratio lower than usual: region north”"
     assert strange(state="resolved") == ""
     # What nobody was told of is none of its own troubles.
     assert strange(symptoms=(symptom(told=False),)) == ""
