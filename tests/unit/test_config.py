@@ -822,7 +822,7 @@ def test_a_broken_file_gives_lines_with_places_and_nothing_else(tmp_path, monkey
 def test_grafana_is_read_and_the_environment_may_say_where_it_is(load):
     found = load("grafana: {url: 'https://ops.example.org/grafana/', token_env: KEY, datasource: Main}").grafana
     assert found == Grafana(url="https://ops.example.org/grafana", token_env="KEY", datasource="Main")
-    assert load("", DAYBOOK_GRAFANA="http://10.0.0.5:3000").grafana.url == "http://10.0.0.5:3000"
+    assert load("namespace: x", DAYBOOK_GRAFANA="http://10.0.0.5:3000").grafana.url == "http://10.0.0.5:3000"
 
 
 @pytest.mark.parametrize(
