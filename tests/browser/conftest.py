@@ -57,6 +57,10 @@ class Program:
                 [*DAYBOOK, *arguments], cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT
             )
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def stop(self) -> None:
         """Ask it to end, and see to it."""
         if self._process.poll() is None:
@@ -110,6 +114,15 @@ class Shop:
     def live(self) -> list[Incident]:
         """Those that are open, by the topic."""
         return [found[-1] for found in read_incidents(self.config).values() if found[-1].live]
+
+    def console_pid(self) -> int:
+        """The process that serves the page, a child of the run."""
+        for folder in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == self._run.pid and (folder / "cmdline").read_bytes().endswith(b"\0console\0"):
+                    return int(folder.name)
+        raise AssertionError(self.log())
 
     def log(self) -> str:
         return (self.folder / "run.log").read_text()[-6_000:]

@@ -3,6 +3,8 @@ down."""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 from selenium.webdriver.common.by import By
@@ -10,10 +12,12 @@ from selenium.webdriver.common.by import By
 from streams.events.codec import encode
 from streams.events.times import format_time
 from streams.events.types import OrderPlaced, PlacedData
+from streams.runtime.letters import Letter, read_letters
 from streams.runtime.producer import open_producer
 from streams.runtime.topics import TopicNames
-from tests.browser.conftest import Shop, until
+from tests.browser.conftest import Shop, answers, until
 from tests.support.browsing import Browser
+from tests.support.prepared_incident import PREPARED, prepare
 
 FIRST_TILES_WITHIN = 20.0
 MORE = 300
@@ -60,6 +64,48 @@ def test_acknowledging_is_found_on_the_topic_and_on_the_page(shop: Shop, browser
     assert now.history[-1].by == "Ann Example"
 
 
+def test_a_dead_letter_is_read_and_sent_again_from_the_page_once(shop: Shop, browser: Browser) -> None:
+    raw = b'{"specversion": "1.0", "id": "broken", "type": "order.placed"}'
+    send(shop, raw)
+    browser.open(f"{shop.address}/status")
+    browser.wait_for_text("missing field", seconds=30.0)
+    browser.wait("details:has(pre) > summary").click()
+    browser.wait_for_text('"id": "broken"')
+    browser.press("Send again")
+    browser.wait_for_text("sent again by")
+    # What is still wrong with it comes back, as a letter of its own; the first one cannot be sent once more.
+    letters = until(lambda: two_letters(shop), 20.0, "it was set aside anew")
+    assert {one.value for one in letters} == {raw}
+    assert sorted(one.again is not None for one in letters) == [False, True]
+
+
+def two_letters(shop: Shop) -> list[Letter]:
+    found = read_letters(shop.config, "orders", None)
+    return found if len(found) == 2 else []
+
+
+def test_a_console_that_is_killed_comes_back_with_all_it_knew(shop: Shop, browser: Browser) -> None:
+    prepare(shop.config)
+    address = f"{shop.address}/incidents/{PREPARED}"
+    browser.open(f"{shop.address}/incidents")
+    browser.wait(f"a[href='/incidents/{PREPARED}']")
+    browser.open(address)
+    browser.wait("tbody input").click()
+    browser.wait_for_text("1 of 8 contacted")
+    revisions = browser.count("a[href*='revision=']")
+    assert revisions >= 3
+    os.kill(shop.console_pid(), signal.SIGKILL)
+    until(lambda: not answers(shop.address), 10.0, "it is gone")
+    until(lambda: answers(shop.address), 40.0, "it is there again")
+    browser.open(address)
+    browser.wait_for_text("1 of 8 contacted")
+    assert browser.count("a[href*='revision=']") == revisions
+    browser.open(f"{shop.address}/kpi/orders_placed")
+    browser.wait_for_text("values", ".nicegui-content .hint")
+    browser.wait("details.more summary").click()
+    assert browser.count("details.more tbody tr") > 100
+
+
 def sign(browser: Browser, shop: Shop, name: str) -> None:
     """Say who looks, in the page's own form."""
     browser.wait(".bar summary").click()
@@ -72,16 +118,25 @@ def sign(browser: Browser, shop: Shop, name: str) -> None:
 
 def place_orders(shop: Shop) -> None:
     """Orders of just now."""
-    now, names = int(time.time() * 1000), TopicNames(shop.config.namespace)
+    now = int(time.time() * 1000)
+    events = []
+    for each in range(MORE):
+        name = f"browser-{now}-{each}"
+        data = PlacedData(order_id=name, amount=1_000, currency="EUR", channel="web", region="north")
+        at = format_time(now - each)
+        events.append(
+            encode(OrderPlaced(specversion="1.0", id=name, source="/tests", time=at, subject=name, data=data))
+        )
+    send(shop, *events)
+
+
+def send(shop: Shop, *events: bytes) -> None:
+    """Write records to the topic of orders."""
+    topic = TopicNames(shop.config.namespace).orders
     producer = open_producer(shop.config)
     try:
-        for each in range(MORE):
-            name = f"browser-{now}-{each}"
-            event = OrderPlaced(
-                specversion="1.0", id=name, source="/tests", time=format_time(now - each), subject=name,
-                data=PlacedData(order_id=name, amount=1_000, currency="EUR", channel="web", region="north"),
-            )  # fmt: skip
-            producer.send(names.orders, encode(event), name.encode())
+        for event in events:
+            producer.send(topic, event, b"browser")
         producer.flush()
     finally:
         producer.close()
