@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
@@ -68,31 +68,35 @@ class Access:
                 f"console.host: {host} can be reached from other machines, and nobody would have to sign in: set "
                 f"{PASSWORD} (and {READER_PASSWORD} for those who may only look)"
             )
-        self._host_is_ours = is_loopback(host)
-        self._cookies = URLSafeTimedSerializer(_key(folder / "console.key"), salt="daybook-console")
+        key = _key(folder / "console.key")
+        # By the password too: who signed in by one that was changed has to sign in again.
+        self._cookies = {
+            role: URLSafeTimedSerializer(hmac.digest(key, password, "sha256"), salt=f"daybook-console-{role}")
+            for role, password in self._passwords.items()
+        }
 
     def answers_to(self, host: str) -> bool:
-        """Whether a request's ``Host`` is one of ours."""
-        return not self._host_is_ours or is_loopback(urlsplit(f"//{host}").hostname or "")
+        """Whether a request's ``Host`` is one of ours. Where one has to sign in it may be any, such as a proxy's: under
+        another name a browser has no cookie."""
+        return not self.open or is_loopback(_parts(f"//{host}").hostname or "")
 
     @staticmethod
     def same_site(host: str, origin: str | None) -> bool:
         """Whether a request that changes something, or a websocket, comes from our own page: by its ``Origin``, which
         browsers send and pages cannot change. Programs send none."""
-        return origin is None or urlsplit(origin).netloc == host
+        return origin is None or (bool(host) and _parts(origin).netloc == host)
 
     def person(self, cookie: str | None, name: str | None = None) -> Person | None:
         """Who somebody is by their cookie; None where they have to sign in. Where nobody has to, the ``name`` they gave
         is believed."""
         if self.open:
             return Person(named(unquote(name or "")), "acts")
-        if not cookie:
-            return None
-        try:
-            name, role = self._cookies.loads(cookie, max_age=SIGNED_IN_S)
-        except (BadSignature, ValueError, TypeError):
-            return None
-        return Person(name, role) if role in self._passwords else None
+        for role, cookies in self._cookies.items():
+            try:
+                return Person(str(cookies.loads(cookie or "", max_age=SIGNED_IN_S)), role)
+            except BadSignature:
+                continue
+        return None
 
     def sign_in(self, name: str, password: str) -> str | None:
         """The cookie of who gives a right password; None where it is wrong."""
@@ -101,11 +105,21 @@ class Access:
         fitting = [role for role, known in self._passwords.items() if hmac.compare_digest(known, given)]
         if not fitting:
             return None
-        return self._cookies.dumps((named(name), fitting[0]))
+        return self._cookies[fitting[0]].dumps(named(name))
 
     def renamed(self, person: Person, name: str) -> str:
         """The cookie of who has signed in already, under another name."""
-        return self._cookies.dumps((named(name), person.role))
+        return self._cookies[person.role].dumps(named(name))
+
+
+def _parts(address: str) -> SplitResult:
+    """The parts of an address that a request names; none where it is no address."""
+    try:
+        found = urlsplit(address)
+        found.hostname  # noqa: B018  # read here, as it is what is found wanting
+    except ValueError:
+        return urlsplit("")
+    return found
 
 
 def is_loopback(host: str) -> bool:

@@ -44,7 +44,7 @@ class Service:
         self.text = Text(config.business.currency, config.business.timezone, config.notify.link, config.notify.runbook)
         self._weekly = comparison.Weekly(self.history, self.catalog)
         self._incidents: tuple[int, list[Incident]] = (-1, [])
-        self._tiles: tuple[int, dict[str, Tile]] = (-1, {})
+        self._tiles: tuple[tuple[int, int], dict[str, Tile]] = ((-1, -1), {})
 
     def start(self) -> None:
         """Begin to read the topics and to ask the workers."""
@@ -59,10 +59,10 @@ class Service:
 
     def tiles(self) -> dict[str, Tile]:
         """By KPI what is shown of it now; made once for all who look."""
-        version = self.following.version
+        version, incidents = (self.following.version, self.following.incident_version), self.incidents()
         if version != self._tiles[0]:
             with self.following.lock:
-                made = tiles(self.board, self.catalog, self._weekly.of)
+                made = tiles(self.board, self.catalog, self._weekly.of, incidents)
             self._tiles = version, made
         return self._tiles[1]
 

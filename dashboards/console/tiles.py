@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from dashboards.console.words import usual
+from detectors.incidents.incident import Incident
 from detectors.incidents.stages import Stage, stages_of
 from streams.kpis import units
 from streams.kpis.definitions import Definitions
@@ -66,16 +67,30 @@ def groups(definitions: Definitions) -> dict[str, list[str]]:
     return found
 
 
-def tiles(board: Board, catalog: Catalog, week_before: Callable[[Row], float | None]) -> dict[str, Tile]:
+def tiles(
+    board: Board, catalog: Catalog, week_before: Callable[[Row], float | None], incidents: Iterable[Incident] = ()
+) -> dict[str, Tile]:
     """A tile for each KPI, by name: of the statistic that its goal is for, over its longest window up to a day.
 
     ``week_before`` says what a row was at the same time last week, None where that is not known: then it is compared
-    with the day before.
+    with the day before. What one of the ``incidents`` is about stays strange as long as that is open.
     """
+    in_trouble = _in_trouble(incidents)
     found = {}
     for row in build(board, catalog, Choice(points=POINTS)):
         if row.kpi.name in catalog.kpis and row.stat == row.kpi.goal_stat:
-            found[row.kpi.name] = _tile(row, board.slices(row.kpi.name, row.stat), catalog, week_before(row))
+            tile = _tile(row, board.slices(row.kpi.name, row.stat), catalog, week_before(row))
+            found[tile.kpi] = tile if tile.strange else replace(tile, strange=in_trouble.get(tile.kpi, ""))
+    return found
+
+
+def _in_trouble(incidents: Iterable[Incident]) -> dict[str, str]:
+    """By KPI the newest open incident that people were told of because of it."""
+    found: dict[str, str] = {}
+    for one in sorted((one for one in incidents if one.live), key=lambda one: -one.since):
+        for symptom in one.symptoms:
+            if symptom.told:
+                found.setdefault(symptom.kpi, one.title)
     return found
 
 

@@ -128,6 +128,7 @@ def test_a_cookie_that_was_tampered_with_or_signed_elsewhere_is_nobody(tmp_path:
 def test_who_signed_in_by_a_password_that_is_no_more_has_to_sign_in_again(tmp_path: Path) -> None:
     cookie = access(tmp_path).sign_in("Bob", READER)
     assert access(tmp_path, env={PASSWORD: FULL}).person(cookie) is None
+    assert access(tmp_path, env={PASSWORD: FULL, READER_PASSWORD: "changed meanwhile"}).person(cookie) is None
 
 
 def test_the_key_is_for_its_owner_only(tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_a_signed_cookie_lets_in_with_its_role(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "https://127.0.0.1.evil.example"]
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "http://[", "", "https://127.0.0.1.evil.example"]
 )
 def test_what_comes_from_another_site_changes_nothing(tmp_path: Path, origin: str) -> None:
     client = Client(access(tmp_path, "127.0.0.1", {}))
@@ -186,10 +187,18 @@ def test_a_websocket_from_another_site_or_of_somebody_unknown_is_not_opened(tmp_
 
 def test_another_sites_name_that_points_here_is_not_answered(tmp_path: Path) -> None:
     client = Client(access(tmp_path, "127.0.0.1", {}))
-    for host in ("evil.example", "evil.example:8080", "127.0.0.1.evil.example", ""):
+    for host in ("evil.example", "evil.example:8080", "127.0.0.1.evil.example", "[::1", "[x]", ""):
         assert client.get("/", host=host).status_code == 403
     for host in ("localhost:8080", "127.0.0.1", "[::1]:8080"):
         assert client.get("/", host=host).status_code == 200
+
+
+def test_behind_a_proxy_it_goes_by_the_proxys_name_if_one_has_to_sign_in(tmp_path: Path) -> None:
+    made = access(tmp_path, "127.0.0.1")
+    client = Client(made)
+    client.cookies[COOKIE] = str(made.sign_in("Bob", READER))
+    assert client.websocket(host="ops.example", origin="https://ops.example")
+    assert not client.websocket(host="ops.example", origin="https://evil.example")
 
 
 def test_every_answer_says_that_nothing_may_come_from_elsewhere(tmp_path: Path) -> None:

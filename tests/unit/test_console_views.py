@@ -22,7 +22,7 @@ from streams.runtime.status import read_samples
 from streams.top.board import Board
 from streams.top.catalog import Catalog
 from streams.top.rows import Row
-from tests.support.incidents import DAY, HOUR, T0, assessment, incident, then
+from tests.support.incidents import DAY, HOUR, T0, assessment, incident, symptom, then
 
 BERLIN = Clock(ZoneInfo("Europe/Berlin"), T0 + 3 * HOUR)
 EVIL = '<img src=x onerror="alert(1)">'
@@ -77,6 +77,18 @@ def test_what_was_alerted_of_in_the_last_hour_is_strange_and_what_was_before_is_
     alert = {"alert": True, "surprise": 5.0, "side": -1, "why": "3 of 9"}
     assert shown(value(slice={"region": "north"}, **alert)).strange == "north: 3 of 9"
     assert shown(value(**alert), value(T0 + HOUR)).strange == ""
+
+
+def test_what_an_open_incident_is_about_stays_strange_until_it_is_over() -> None:
+    def strange(**more: Any) -> str:
+        rolling = value(span="24h", rolling=True, end=T0 + HOUR, start=T0 + HOUR - DAY)
+        made = tiles(board(rolling), catalog(), lambda _: None, [incident(**more)])
+        return made["on_time_ratio"].strange
+
+    assert strange() == "On time ratio lower than usual: region north"
+    assert strange(state="resolved") == ""
+    # What nobody was told of is none of its own troubles.
+    assert strange(symptoms=(symptom(told=False),)) == ""
 
 
 def test_strange_tiles_come_first_then_missed_goals() -> None:

@@ -48,6 +48,13 @@ def add(app: FastAPI, service: Service) -> None:
         if not known:
             with frame(service, request, "No such incident", "/incidents"):
                 Html(Markup('<p>There is none called {}. <a href="/incidents">All incidents</a></p>').format(name))
+
+                def look() -> None:
+                    # One that was just opened may be told of before it has been read.
+                    if service.history.revisions(name):
+                        ui.navigate.reload()
+
+                live(look)
             return
         then = next((one for one in known if one.revision == revision), None)
         if then is not None:

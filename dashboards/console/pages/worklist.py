@@ -31,7 +31,7 @@ class Worklist:
         self._clock: Clock | None = None
         self._intro = Html("")
         self._table = Tag("div", class_="scroll", tabindex="0", role="region", aria_label="Worklist")
-        with self._table, Tag("table"):
+        with self._table, Tag("table", class_="worklist"):
             Tag("caption", "Orders and tickets it hits; a tick says that somebody has been in touch")
             with Tag("thead"), Tag("tr"):
                 for name in _HEADINGS:
