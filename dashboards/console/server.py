@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -64,12 +65,22 @@ def build(service: Service) -> FastAPI:
     return app
 
 
+class _Server(uvicorn.Server):
+    """Ends well when it is asked to: uvicorn would be ended by the signal after all, once everything is closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.handle_exit)
+        yield
+
+
 def serve(service: Service, listening: socket.socket) -> None:
     """Serve until asked to stop, by a signal."""
     config = uvicorn.Config(
         build(service), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3
     )
-    uvicorn.Server(config).run([listening])
+    _Server(config).run([listening])
 
 
 def _add_sign_in(app: FastAPI, service: Service) -> None:

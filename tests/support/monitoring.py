@@ -108,10 +108,17 @@ class PrometheusProgram:
         assert self._process is not None
         await answers(f"http://{self.address}/-/ready", self._process, self._folder / "log")
 
-    def query(self, expression: str, at: float | None = None) -> list[Any]:
-        """What it says of an expression now, or as of an instant (epoch seconds)."""
-        query = urllib.parse.urlencode({"query": expression, **({} if at is None else {"time": at})})
+    def query(self, expression: str) -> list[Any]:
+        """What it says of an expression now."""
+        query = urllib.parse.urlencode({"query": expression})
         with urllib.request.urlopen(f"http://{self.address}/api/v1/query?{query}", timeout=5) as answer:
+            found: list[Any] = json.load(answer)["data"]["result"]
+            return found
+
+    def query_range(self, expression: str, start: float, end: float) -> list[Any]:
+        """What it says of an expression at each second between two instants (epoch seconds)."""
+        query = urllib.parse.urlencode({"query": expression, "start": start, "end": end, "step": 1})
+        with urllib.request.urlopen(f"http://{self.address}/api/v1/query_range?{query}", timeout=5) as answer:
             found: list[Any] = json.load(answer)["data"]["result"]
             return found
 

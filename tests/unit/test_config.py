@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from streams.config import PACKAGED, Config, load_config, parse_span, span_text
+from streams.config import PACKAGED, Config, Grafana, load_config, parse_span, span_text
 from streams.config.contracts import fields_of, sees
 from streams.config.structs import Kafka, Security, Time
 from streams.config.terms import moment_sets
@@ -817,3 +817,18 @@ def test_a_broken_file_gives_lines_with_places_and_nothing_else(tmp_path, monkey
     except ConfigError as error:
         told = str(error)
     assert all(_ONE_LINE.fullmatch(line) for line in told.splitlines())
+
+
+def test_grafana_is_read_and_the_environment_may_say_where_it_is(load):
+    found = load("grafana: {url: 'https://ops.example.org/grafana/', token_env: KEY, datasource: Main}").grafana
+    assert found == Grafana(url="https://ops.example.org/grafana", token_env="KEY", datasource="Main")
+    assert load("namespace: x", DAYBOOK_GRAFANA="http://10.0.0.5:3000").grafana.url == "http://10.0.0.5:3000"
+
+
+@pytest.mark.parametrize(
+    "url", ["grafana:3000", "http://ada:s3cr3t@grafana", "http://grafana/?orgId=1", "http://grafana/#x"]
+)
+def test_an_address_of_grafana_that_cannot_be_is_not_repeated(mistakes, url):
+    (told,) = mistakes(f"grafana: {{url: '{url}'}}")
+    assert told.endswith("grafana.url: is no address (expected like http://127.0.0.1:3000, without user, ? and #)")
+    assert "s3cr3t" not in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from dashboards.grafana.marking import mark
 from dashboards.grafana.names import FOLDER_UID, PAGES
 from dashboards.grafana.publish import publish
 from streams.cli import cli
+from streams.cli.settings import Settings
 from streams.config import Config, load_config
 from tests.support.grafana import EDITOR, VIEWER, GrafanaDouble
 from tests.support.incidents import HOUR, T0, incident, then
@@ -296,3 +298,21 @@ def test_a_viewers_token_cannot_mark(grafana: GrafanaDouble, configured: Callabl
     config = configured(grafana.url)
     with pytest.raises(GrafanaError, match="may not add annotations"):
         marked(grafana, config, incident(), token=VIEWER)
+
+
+def test_the_command_marks_those_of_late_and_counts_them(
+    grafana: GrafanaDouble, configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, now = configured(grafana.url), int(time.time() * 1000)
+    late = [incident(name, since=now - 3 * HOUR, until=now - HOUR) for name in ("i-1", "i-2")]
+    monkeypatch.setattr(Settings, "attach", Settings.load)  # no broker is asked
+    monkeypatch.setattr(
+        "streams.runtime.incidents.read_incidents",
+        lambda _: {"i-0": [incident("i-0", until=T0 - 365 * 24 * HOUR)], "i-1": [late[0]], "i-2": [late[1]]},
+    )
+    told = [ran(config, "annotate", DAYBOOK_GRAFANA_TOKEN=EDITOR).output for _ in range(2)]
+    assert told == [
+        "2 incidents: 2 added, 0 changed, 0 removed, 0 unchanged\n",
+        "2 incidents: 0 added, 0 changed, 0 removed, 2 unchanged\n",
+    ]
+    assert len(grafana.annotations) == 2
