@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from detectors.incidents.incident import Incident
 from streams.config import Config
@@ -20,6 +21,8 @@ from streams.kpis.grid import DAY_MS, HOUR_MS
 from streams.kpis.values import KpiValue
 from streams.runtime.archivist import folder_of
 from streams.runtime.incidents import read_incidents
+from streams.runtime.server import BrokerProcess
+from tests.integration.conftest import config_on
 from tests.integration.test_archivist import archived, archiving, eventually
 from tests.integration.test_worker import Process, Start, Told, read_everything, start, told
 from tests.support.oracle import told as not_empty
@@ -35,6 +38,12 @@ OUTAGE = Trouble(
     duration=30 * HOUR_MS,
     scope={"carrier": ["postbird"]},
 )
+
+
+@pytest.fixture
+def config(apache_broker: BrokerProcess, namespace: str, tmp_path: Path) -> Config:
+    """On Apache Kafka, which keeps what it is given."""
+    return config_on(apache_broker, namespace, tmp_path / "daybook")
 
 
 def history() -> Iterator[Record]:
