@@ -1,0 +1,142 @@
+"""A replay from an archive: the same values however it is fed, its results as a whole or not at all, errors by name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from detectors.incidents.incident import Incident
+from streams.config import load_config
+from streams.events.types import CalendarEntry, SourceHeartbeat
+from streams.history.archive.files import ArchiveError
+from streams.history.archive.layout import Log
+from streams.history.archive.writer import Writer
+from streams.history.replay.engine import Engine
+from streams.history.replay.results import ResultsError
+from streams.history.replay.run import replay
+from streams.history.replay.source import ReplayError, Source, batches, missing, source_of
+from streams.ingest.simulator import Simulation, SimulatorSettings
+from streams.ingest.simulator.send import Record, records
+from streams.kpis.values import KpiValue
+from streams.runtime.partitions import partition_of
+from tests.support.oracle import Key
+from tests.support.oracle import told as not_empty
+from tests.support.pipeline import Pipeline
+
+START = 1_772_406_000_000
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+CONFIG = load_config(env={})
+TOPICS = ("orders", "deliveries", "support", "calendar")
+
+
+def simulated() -> Simulation:
+    return Simulation(
+        SimulatorSettings(start=START, end=START + 3 * DAY_MS, seed=2, orders_per_day=80, heartbeat=HOUR_MS)
+    )
+
+
+@cache
+def sent() -> list[Record]:
+    """What a small shop sends in three days to two partitions."""
+    return list(records(simulated().arrivals(), 2))
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """All of it, archived in files of half a day or so."""
+    folder, offsets = tmp_path / "archive", defaultdict[Log, int](int)
+    writer = Writer(folder, most_bytes=50_000)
+    for record in sent():
+        partition = partition_of(record.key, 2) if record.partition is None else record.partition
+        log = Log(TOPICS[record.family], partition, "20260301T000000")
+        writer.add(log, [(offsets[log], record.arrival, record.key, record.value)])
+        offsets[log] += 1
+    writer.flush()
+    return folder
+
+
+def finals(values: list[KpiValue]) -> dict[Key, tuple[float | None, tuple[int, ...]]]:
+    best: dict[Key, KpiValue] = {}
+    for value in values:
+        key = (value.kpi, value.stat, tuple(value.slice.items()), value.start)
+        if key not in best or value.revision >= best[key].revision:
+            best[key] = value
+    return not_empty({key: (value.value, value.parts) for key, value in best.items()})
+
+
+def replayed(source: Source, at_once: int) -> dict[Key, tuple[float | None, tuple[int, ...]]]:
+    engine = Engine(CONFIG.definitions(), source.partitions, CONFIG.limits.event_bytes)
+    values: list[KpiValue] = []
+    for batch in batches(source, engine.reached, engine.end, at_once):
+        values += engine.feed(batch.partition, batch.family, batch.values, batch.arrivals).values
+    assert engine.counts.records == source.records
+    return finals(values + engine.finish().values)
+
+
+def test_values_are_the_cores_in_pieces_of_whatever_size(archive: Path) -> None:
+    pipeline = Pipeline(CONFIG.definitions())
+    pipeline.feed(
+        [event for _, event in simulated().arrivals() if not isinstance(event, CalendarEntry | SourceHeartbeat)]
+    )
+    pipeline.heartbeat(START + 3 * DAY_MS)
+    pipeline.drain()
+    wanted = not_empty(pipeline.finals())
+    assert len(wanted) > 1_000
+    source = source_of(archive)
+    found = replayed(source, at_once=10_000)
+    assert found == replayed(source, at_once=97)
+    # What is over by the last heartbeats in both.
+    last = START + 3 * DAY_MS - 2 * HOUR_MS
+    assert {key: one for key, one in found.items() if key[3] < last} == {
+        key: one for key, one in wanted.items() if key[3] < last
+    }
+
+
+def test_nobody_is_fed_far_ahead_of_the_others(archive: Path) -> None:
+    source = source_of(archive)
+    engine = Engine(CONFIG.definitions(), source.partitions, CONFIG.limits.event_bytes)
+    for batch in batches(source, engine.reached, engine.end, 50):
+        before = [engine.reached(partition, family) for partition in range(2) for family in range(3)]
+        assert engine.reached(batch.partition, batch.family) == min(before)
+        engine.feed(batch.partition, batch.family, batch.values, batch.arrivals)
+        if engine.counts.records > source.records // 2:
+            break
+
+
+def test_results_are_written_for_other_programs(archive: Path, tmp_path: Path) -> None:
+    progress: list[tuple[int, int]] = []
+    out = tmp_path / "results"
+    summary = replay(CONFIG, source_of(archive), out, progress=lambda done, of: progress.append((done, of)))
+    assert progress[-1][0] == progress[-1][1] == summary.counts.records
+    table = pl.read_parquet(out / "kpis" / "*.parquet")
+    assert len(table) == summary.values > 0
+    assert {"orders_placed", "on_time_ratio"} <= set(table["kpi"])
+    lines = (out / "incidents.jsonl").read_bytes().splitlines()
+    assert [Incident.decode(line).kind for line in lines] == ["business"] * summary.incidents
+    assert (out / "summary.json").exists()
+    with pytest.raises(ResultsError, match="is there already"):
+        replay(CONFIG, source_of(archive), out)
+
+
+def test_a_damaged_file_is_named_and_nothing_is_written(archive: Path, tmp_path: Path) -> None:
+    path = sorted(archive.glob("topic=support/*/*.parquet"))[-1]
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(ArchiveError, match="damaged or cut off"):
+        replay(CONFIG, source_of(archive), tmp_path / "results", detect=False)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["archive"]
+
+
+def test_a_gap_is_told_and_a_time_without_events_too(archive: Path, tmp_path: Path) -> None:
+    assert missing(source_of(archive)) == []
+    sorted(archive.glob("topic=orders/*/*.000.*.parquet"))[1].unlink()
+    (line,) = missing(source_of(archive))
+    assert line.startswith("orders/0: offsets ")
+    with pytest.raises(ReplayError, match="nothing arrived in that time"):
+        source_of(archive, since=date(2030, 1, 1))
+    with pytest.raises(ReplayError, match="no event is archived there"):
+        source_of(tmp_path / "nowhere")
