@@ -22,6 +22,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from detectors.incidents import divided
+from detectors.incidents.divided import Counted
 from streams.kpis.values import KpiValue
 
 Slice = tuple[tuple[str, str], ...]
@@ -142,9 +144,24 @@ def _gains(members: Mapping[Slice, Amount], side: int, kind: str) -> Evidence:
         may = off > 0.0 and cases >= LEAST_CASES
         before = sum(as_expected[one] for one in inside)
         alone = _fit([members[one] for one in inside], kind, single) if may else before
-        gain = nothing - before + alone - everything
+        if kind in ("count", "sum"):
+            gain = divided.alone(*_counted(members, inside, single))
+        else:
+            gain = nothing - before + alone - everything
         found[slice_] = gain if may else min(0.0, gain)
     return found
+
+
+def _counted(members: Mapping[Slice, Amount], inside: Sequence[Slice], single: float) -> tuple[list[Counted], list[Counted]]:
+    """How many orders, parcels or tickets: of a slice, and beside it. Sums vary by how large each is, too: about as
+    half as many would."""
+    each = single if single == 1.0 else 2.0 * single
+    counted = {
+        one: Counted(max(0.0, of.actual) / each, max(0.0, of.expected) / each, of.variance / each**2)
+        for one, of in members.items()
+    }
+    within = set(inside)
+    return [counted[one] for one in inside], [of for one, of in counted.items() if one not in within]
 
 
 def _fit(amounts: Iterable[Amount], kind: str, single: float, factor: float | None = None) -> float:
