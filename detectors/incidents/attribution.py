@@ -20,10 +20,11 @@ from itertools import combinations
 from math import isfinite, log
 from typing import NamedTuple
 
+import numpy as np
 from msgspec import Struct
 
 from detectors.incidents import divided
-from detectors.incidents.divided import Counted
+from detectors.incidents.divided import Counts
 from streams.kpis.values import KpiValue
 
 Slice = tuple[tuple[str, str], ...]
@@ -145,23 +146,19 @@ def _gains(members: Mapping[Slice, Amount], side: int, kind: str) -> Evidence:
         before = sum(as_expected[one] for one in inside)
         alone = _fit([members[one] for one in inside], kind, single) if may else before
         if kind in ("count", "sum"):
-            gain = divided.alone(*_counted(members, inside, single))
+            gain = float(divided.alone(counted(members, kind), np.array([[one in inside for one in members]]))[0])
         else:
             gain = nothing - before + alone - everything
         found[slice_] = gain if may else min(0.0, gain)
     return found
 
 
-def _counted(members: Mapping[Slice, Amount], inside: Sequence[Slice], single: float) -> tuple[list[Counted], list[Counted]]:
-    """How many orders, parcels or tickets: of a slice, and beside it. Sums vary by how large each is, too: about as
+def counted(members: Mapping[Slice, Amount], kind: str) -> Counts:
+    """How many orders, parcels or tickets, in the order of ``members``. Sums vary by how large each is, too: about as
     half as many would."""
-    each = single if single == 1.0 else 2.0 * single
-    counted = {
-        one: Counted(max(0.0, of.actual) / each, max(0.0, of.expected) / each, of.variance / each**2)
-        for one, of in members.items()
-    }
-    within = set(inside)
-    return [counted[one] for one in inside], [of for one, of in counted.items() if one not in within]
+    each = 2.0 * _single(members.values(), kind) if kind == "sum" else 1.0
+    actual, expected, _, variance = np.array(list(members.values()), dtype=np.float64).T
+    return Counts(np.maximum(0.0, actual) / each, np.maximum(0.0, expected) / each, variance / each**2)
 
 
 def _fit(amounts: Iterable[Amount], kind: str, single: float, factor: float | None = None) -> float:

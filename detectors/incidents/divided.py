@@ -11,9 +11,13 @@ had been learned from so many cases (N. L. Johnson, S. Kotz, N. Balakrishnan, "D
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import lgamma, log
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import gammaln, xlogy
+
+Floats = npt.NDArray[np.float64]
 
 LEARNED = 100.0
 """Shares are known as if from so many cases: one of a half is wrong by five in a hundred."""
@@ -23,43 +27,52 @@ _FEW = 0.1
 """Where none were expected some may come."""
 
 
-class Counted(NamedTuple):
-    """How many came, and were expected; ``variance`` is that of what was expected."""
+class Counts(NamedTuple):
+    """How many came of each slice of a group, and were expected, with the variance of that: of shape (..., slices)."""
 
-    came: float
-    expected: float
-    variance: float
-
-
-def alone(inside: Sequence[Counted], outside: Sequence[Counted]) -> float:
-    """How much better it explains some counts that those ``inside`` of a slice are off, by a factor of their own, and
-    those ``outside`` are as expected, than that all are off by one: the logarithm of the ratio of likelihoods."""
-    everything = [*inside, *outside]
-    alike = _how_many(sum(one.came for one in everything)) + _divided(everything)
-    apart = _how_many(sum(one.came for one in inside)) + _divided(inside)
-    return apart + _as_expected(outside) + _divided(outside) - alike
+    came: Floats
+    expected: Floats
+    variance: Floats
 
 
-def _how_many(came: float) -> float:
+def alone(counts: Counts, inside: npt.NDArray[np.bool_]) -> Floats:
+    """How much better it explains some counts that those ``inside`` are off, by a factor of their own, and all others
+    are as expected, than that all are off by one: the logarithm of the ratio of likelihoods.
+
+    ``inside`` has the shape (hypotheses, slices), what comes back (..., hypotheses).
+    """
+    all_ = np.ones((1, inside.shape[-1]), dtype=np.bool_)
+    alike = _how_many(counts, all_) + _divided(counts, all_)
+    apart = _how_many(counts, inside) + _divided(counts, inside)
+    return apart + _as_expected(counts, ~inside) + _divided(counts, ~inside) - alike
+
+
+def _how_many(counts: Counts, of: npt.NDArray[np.bool_]) -> Floats:
     """The log-likelihood of a Poisson count where just so many were to be expected."""
-    return came * log(came) - came - lgamma(came + 1.0) if came > 0.0 else 0.0
+    came = _sum(counts.came, of)
+    return np.asarray(xlogy(came, came) - came - gammaln(came + 1.0))
 
 
-def _divided(counts: Sequence[Counted]) -> float:
+def _divided(counts: Counts, of: npt.NDArray[np.bool_]) -> Floats:
     """The log-likelihood of how counts are divided up, given how many there are of all."""
-    expected = [max(_FEW, one.expected) for one in counts]
-    total, scale = sum(one.came for one in counts), LEARNED / sum(expected)
-    found = lgamma(total + 1.0) + lgamma(LEARNED) - lgamma(total + LEARNED)
-    for one, usual in zip(counts, expected, strict=True):
-        share = usual * scale
-        found += lgamma(one.came + share) - lgamma(share) - lgamma(one.came + 1.0)
-    return found
+    came, expected = counts.came[..., None, :], np.maximum(_FEW, counts.expected)
+    total = _sum(counts.came, of)
+    share = LEARNED * expected[..., None, :] / _sum(expected, of)[..., None]
+    each = gammaln(came + share) - gammaln(share) - gammaln(came + 1.0)
+    return np.asarray(
+        gammaln(total + 1.0) + gammaln(LEARNED) - gammaln(total + LEARNED) + np.where(of, each, 0.0).sum(-1)
+    )
 
 
-def _as_expected(counts: Sequence[Counted]) -> float:
+def _as_expected(counts: Counts, of: npt.NDArray[np.bool_]) -> Floats:
     """The log-likelihood of how many there are of all, negative binomial around what was expected."""
-    came, middle = sum(one.came for one in counts), max(_FEW, sum(one.expected for one in counts))
-    beyond = sum(max(0.0, one.variance - one.expected) for one in counts) + (VAGUE * middle) ** 2
+    came, middle = _sum(counts.came, of), np.maximum(_FEW, _sum(counts.expected, of))
+    beyond = _sum(np.maximum(0.0, counts.variance - counts.expected), of) + (VAGUE * middle) ** 2
     shape = middle**2 / beyond
-    found = lgamma(came + shape) - lgamma(shape) - lgamma(came + 1.0) + shape * log(shape / (shape + middle))
-    return found + came * log(middle / (shape + middle))
+    found = gammaln(came + shape) - gammaln(shape) - gammaln(came + 1.0) + shape * np.log(shape / (shape + middle))
+    return np.asarray(found + came * np.log(middle / (shape + middle)))
+
+
+def _sum(values: Floats, of: npt.NDArray[np.bool_]) -> Floats:
+    """Of shape (..., hypotheses)."""
+    return np.asarray(np.where(of, values[..., None, :], 0.0).sum(-1))

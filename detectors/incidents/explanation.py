@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from detectors.incidents import lifecycle
 from detectors.incidents.attribution import Amount, Slice, Vote, attribute, evidence, scope, slice_of
 from detectors.incidents.cause import CAUSES, Sign, begins_at
+from detectors.incidents.falls import Fall, fall
 from detectors.incidents.incident import MOST_SHARES, Incident, Symptom
 from detectors.incidents.recent import STRANGE, Recent
 from detectors.incidents.stages import Stage, lags, stages_of
@@ -21,6 +22,9 @@ from streams.kpis.values import KpiValue
 
 NEAR_MS = 6 * HOUR_MS
 """What is off so soon after something else may be off for the same reason, whichever came first."""
+BACK_MS = 36 * HOUR_MS
+"""So long before anything was told of a flow may have fallen."""
+FELL = 2.0
 _NATS = log(10.0)
 
 
@@ -59,6 +63,8 @@ class Explanations:
         self._known = known
         self._votes: dict[str, dict[str, Vote]] = {}
         """By incident and statistic."""
+        self._falls: dict[str, dict[str, Fall]] = {}
+        """By incident and KPI, where a flow fell."""
 
     def told(self, incident: Incident) -> list[Symptom]:
         """What was told of, of KPIs that there still are."""
@@ -67,7 +73,28 @@ class Explanations:
     def origin(self, incident: Incident) -> Stage | None:
         """The stage at which it began; None where there is none of its KPIs any more."""
         signs = [Sign(one.kpi, self._known[one.kpi].stage, one.surprise, one.since) for one in self.told(incident)]
-        return begins_at(signs, NEAR_MS) if signs else None
+        if not signs:
+            return None
+        signs += [
+            Sign(name, self._known[name].stage, one.evidence / _NATS, one.since)
+            for name, one in self._falls.get(incident.id, {}).items()
+            if name in self._known
+        ]
+        return begins_at(signs, NEAR_MS)
+
+    def _look_back(self, incident: Incident) -> None:
+        """Look for flows that fell, as far back as what was told of may come from."""
+        told = self.told(incident)
+        since, until = min(one.since for one in told) - BACK_MS, max(one.until for one in told)
+        found = self._falls.setdefault(incident.id, {})
+        for name, of in self._known.items():
+            if of.lags or of.kpi.better != "higher" or of.kpi.kind not in ("count", "sum") or of.stage not in CAUSES:
+                continue
+            one = fall(of.recent.grains("value", since, until), HOUR_MS, of.kpi.kind)
+            if one is not None and one.evidence >= FELL:
+                found[name] = one
+            else:
+                found.pop(name, None)
 
     def explain(self, incident: Incident, statistics: Iterable[str], at: int) -> Incident:
         """Where it began and whom it is about, as of an instant. What has just been seen of some statistics is looked
@@ -89,25 +116,32 @@ class Explanations:
                 side, kind = strongest(told[statistic]).side, self._known[told[statistic][0].kpi].kpi.kind
                 shares[statistic] = attribute(amounts, side, kind)[:MOST_SHARES]
                 votes[statistic] = self.vote(told[statistic])
+        self._look_back(incident)
         origin = self.origin(incident)
+        fell = {
+            name: one for name, one in self._falls[incident.id].items() if self._known[name].stage is origin
+        }
         direct = [one for one in self.told(incident) if self._known[one.kpi].stage is origin]
         names = sorted({statistic_of(one) for one in direct})
-        about = scope([votes[name] for name in names if name in votes])
+        heard = {name: votes[name] for name in names if name in votes}
+        heard |= {name: Vote(one.evidence, {one.slice: one.evidence}) for name, one in fell.items()}
+        about = scope(list(heard.values()))
         found = replace(
             incident,
             shares=shares,
             scope=about,
             cause=CAUSES.get(origin, "") if origin is not None else "",
-            cause_until=self._cause_until(direct),
-            title=_title(strongest(direct), about),
+            cause_until=self._cause_until(direct, fell),
+            title=_title(strongest(direct), about) if direct else _fell(fell, about),
         )
         if about == incident.scope or not incident.shares:
             return found
         return lifecycle.noted(found, at, "explained", _about(about))
 
-    def _cause_until(self, direct: Sequence[Symptom]) -> int:
+    def _cause_until(self, direct: Sequence[Symptom], fell: Mapping[str, Fall]) -> int:
         """Where what it began with was off the last time. What lags says no more of that than that it was."""
         flows = [one.until for one in direct if not self._known[one.kpi].lags]
+        flows += [one.until for one in fell.values()]
         return max(flows) if flows else min(one.since for one in direct)
 
     def vote(self, symptoms: Sequence[Symptom]) -> Vote:
@@ -166,6 +200,11 @@ def _title(first: Symptom, about: dict[str, str]) -> str:
     if first.unit in ("ratio", "seconds", "money", "score"):
         side = "lower than usual" if first.side < 0 else "higher than usual"
     return f"{first.kpi.replace('_', ' ').capitalize()} {side}" + (f": {_about(about)}" if about else "")
+
+
+def _fell(falls: Mapping[str, Fall], about: dict[str, str]) -> str:
+    name, _ = max(falls.items(), key=lambda one: (one[1].evidence, one[0]))
+    return f"{name.replace('_', ' ').capitalize()} fewer than usual" + (f": {_about(about)}" if about else "")
 
 
 def _about(about: dict[str, str]) -> str:

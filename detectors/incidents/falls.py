@@ -1,0 +1,79 @@
+"""Where a flow fell, whether or not that was told of.
+
+Of a warehouse that stands still people are often told once parcels are late. That it sent fewer than its share was there
+to be seen before, in the hours in which it did: the best of all spans of hours and all slices is looked for, and what
+it costs to have looked at so many is taken off what speaks for it (a scan statistic: M. Kulldorff, "A spatial scan
+statistic", 1997).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import log
+from typing import NamedTuple
+
+import numpy as np
+
+from detectors.incidents import divided
+from detectors.incidents.attribution import LEAST_CASES, Amount, Slice, counted
+
+LONGEST = 36
+"""Grains that a fall may last."""
+_NAMELESS = ("unknown", "other")
+
+
+class Fall(NamedTuple):
+    """A slice that had less than its share, from one instant to another (epoch ms): the evidence that it did, in nats,
+    less what it cost to find it."""
+
+    slice: Slice
+    since: int
+    until: int
+    evidence: float
+
+
+def fall(grains: Mapping[Slice, Mapping[int, Amount]], span: int, kind: str = "count", side: int = -1) -> Fall | None:
+    """The clearest, of what each slice was and was expected to be by where a grain of some ``span`` (ms) begins; None
+    where nothing speaks for any. Slices of one dimension only."""
+    groups: dict[str, list[Slice]] = {}
+    for slice_ in sorted(grains):
+        if len(slice_) == 1:
+            groups.setdefault(slice_[0][0], []).append(slice_)
+    found = [one for members in groups.values() if (one := _of(members, grains, span, kind, side))]
+    return max(found, key=lambda one: (one.evidence, one.slice), default=None)
+
+
+def _of(
+    members: Sequence[Slice], grains: Mapping[Slice, Mapping[int, Amount]], span: int, kind: str, side: int
+) -> Fall | None:
+    starts = sorted({start for one in members for start in grains[one]})
+    rows = [{one: grains[one].get(start, Amount()) for one in members} for start in starts]
+    # Where nothing is usual nothing can be missing: such an hour only belongs to what is around it.
+    at = [
+        number
+        for number, row in enumerate(rows)
+        if sum(of.expected for of in row.values()) >= 1.0
+    ]
+    if len(members) < 2 or not at:
+        return None
+    table = np.array([[list(of) for of in row.values()] for row in rows])
+    upto = np.concatenate([np.zeros((1, *table.shape[1:])), np.cumsum(table, axis=0)])
+    first, last = (numbers.ravel() for numbers in np.meshgrid(at, at, indexing="ij"))
+    fits = (last >= first) & (np.array(starts)[last] - np.array(starts)[first] < LONGEST * span)
+    first, last = first[fits], last[fits]
+    amounts = upto[last + 1] - upto[first]
+    each = counted(dict(zip(members, map(Amount._make, table.sum(axis=0)), strict=True)), kind)
+    scale = each.expected.sum() / max(1e-9, np.maximum(0.0, table.sum(axis=0)[:, 1]).sum())
+    counts = divided.Counts(
+        np.maximum(0.0, amounts[..., 0]) * scale, np.maximum(0.0, amounts[..., 1]) * scale, amounts[..., 3] * scale**2
+    )
+    gains = divided.alone(counts, np.eye(len(members), dtype=np.bool_))
+    off = side * (counts.came - counts.expected)
+    nameless = np.array([one[0][1] in _NAMELESS for one in members])
+    gains = np.where((off >= LEAST_CASES) & ~nameless, gains, -np.inf)
+    where, which = np.unravel_index(int(np.argmax(gains)), gains.shape)
+    cost = log(len(first)) + log(len(members))
+    gain = float(gains[where, which]) - cost
+    if gain <= 0.0:
+        return None
+    return Fall(members[int(which)], int(starts[first[where]]), int(starts[last[where]]) + span, gain)
