@@ -34,6 +34,7 @@ Evidence = dict[Slice, float]
 
 EXPLAINS = 1.0
 """The least evidence that explains anything, nats: nearly three times as likely as that everything is off alike."""
+BOTH = 3.0
 OTHER = 3.0
 """One KPI of twenty that are off at once is so for another reason: it says no more than that against anything, nats."""
 CONTRADICTS = 4.0
@@ -269,9 +270,9 @@ def scope(votes: Sequence[Vote]) -> dict[str, str]:
 
 def _pairs(evidence: Evidence) -> Iterator[Slice]:
     """Two dimensions together, of what each explains by itself."""
-    single = [slice_[0] for slice_, gain in evidence.items() if len(slice_) == 1 and gain > EXPLAINS]
+    single = {slice_[0]: gain for slice_, gain in evidence.items() if len(slice_) == 1 and gain > BOTH}
     for one, other in combinations(sorted(single), 2):
-        if one[0] != other[0]:
+        if one[0] != other[0] and 0.5 <= single[one] / single[other] <= 2.0:
             yield one, other
 
 

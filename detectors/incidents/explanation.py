@@ -14,7 +14,7 @@ from detectors.incidents.cause import CAUSES, Sign, begins_at
 from detectors.incidents.falls import Fall, fall
 from detectors.incidents.incident import MOST_SHARES, Incident, Symptom
 from detectors.incidents.recent import STRANGE, Recent
-from detectors.incidents.stages import Stage, lags, stages_of
+from detectors.incidents.stages import Stage, lags, leads, stages_of
 from detectors.watch.worse import worse_side
 from streams.kpis.definitions import Definitions, KpiDefinition
 from streams.kpis.grid import HOUR_MS
@@ -24,7 +24,8 @@ NEAR_MS = 6 * HOUR_MS
 """What is off so soon after something else may be off for the same reason, whichever came first."""
 BACK_MS = 36 * HOUR_MS
 """So long before anything was told of a flow may have fallen."""
-FELL = 2.0
+FELL = 2.5
+CLEAR = 6.0
 _NATS = log(10.0)
 
 
@@ -41,6 +42,12 @@ class Known(NamedTuple):
     def stage(self) -> Stage:
         """Where it shows."""
         return max(self.stages)
+
+    @property
+    def flows(self) -> bool:
+        """Whether it counts what goes on at a stage where trouble may begin, the more the better."""
+        better = self.kpi.better == "higher"
+        return better and not self.lags and self.kpi.kind in ("count", "sum") and self.stage in CAUSES
 
     def off(self, value: KpiValue) -> bool:
         """Whether a value is one to look at: alerted of, or strange for the worse."""
@@ -65,6 +72,8 @@ class Explanations:
         """By incident and statistic."""
         self._falls: dict[str, dict[str, Fall]] = {}
         """By incident and KPI, where a flow fell."""
+        self._now = 0
+        self._looked: dict[tuple[int, int], dict[str, Fall]] = {}
 
     def told(self, incident: Incident) -> list[Symptom]:
         """What was told of, of KPIs that there still are."""
@@ -72,11 +81,11 @@ class Explanations:
 
     def origin(self, incident: Incident) -> Stage | None:
         """The stage at which it began; None where there is none of its KPIs any more."""
-        signs = [Sign(one.kpi, self._known[one.kpi].stage, one.surprise, one.since) for one in self.told(incident)]
+        signs = [Sign(one.kpi, self._known[one.kpi].stages, one.surprise, one.since) for one in self.told(incident)]
         if not signs:
             return None
         signs += [
-            Sign(name, self._known[name].stage, one.evidence / _NATS, one.since)
+            Sign(name, self._known[name].stages, one.evidence / _NATS, one.since)
             for name, one in self._falls.get(incident.id, {}).items()
             if name in self._known
         ]
@@ -86,15 +95,53 @@ class Explanations:
         """Look for flows that fell, as far back as what was told of may come from."""
         told = self.told(incident)
         since, until = min(one.since for one in told) - BACK_MS, max(one.until for one in told)
-        found = self._falls.setdefault(incident.id, {})
-        for name, of in self._known.items():
-            if of.lags or of.kpi.better != "higher" or of.kpi.kind not in ("count", "sum") or of.stage not in CAUSES:
-                continue
-            one = fall(of.recent.grains("value", since, until), HOUR_MS, of.kpi.kind)
-            if one is not None and one.evidence >= FELL:
-                found[name] = one
-            else:
-                found.pop(name, None)
+        self._falls[incident.id] = self.fallen(since, until)
+
+    def fallen(self, since: int, until: int) -> dict[str, Fall]:
+        """By KPI, the flows that fell between two instants."""
+        now = max(of.recent.end for of in self._known.values())
+        if now != self._now:
+            self._now, self._looked = now, {}
+        if (since, until) not in self._looked:
+            self._looked[since, until] = {
+                name: one
+                for name, of in self._known.items()
+                if of.flows
+                and (one := fall(of.recent.grains("value", since, until), HOUR_MS, of.kpi.kind)) is not None
+                and one.evidence >= FELL
+            }
+        return self._looked[since, until]
+
+    def elsewhere(self, incident: Incident, symptom: Symptom, vote: Vote) -> bool:
+        """Whether a series that is off follows from something that an incident is not about."""
+        of = self._known[symptom.kpi]
+        if of.stage > Stage.DELIVERY:
+            return False
+        falls = {
+            name: one
+            for name, one in self.fallen(symptom.since - BACK_MS, symptom.until).items()
+            if self._known[name].stage in of.stages or leads(self._known[name].stage, of.stage)
+        }
+        if of.kpi.kind == "ratio" and not of.lags:
+            best = max(vote.evidence, key=lambda one: (vote.evidence[one], one), default=())
+            if best and vote.of(best) >= CLEAR:
+                falls = {symptom.kpi: Fall(best, symptom.since, symptom.until, vote.of(best))}
+        ours = self._falls.get(incident.id, {})
+        for name, one in falls.items():
+            mine = ours.get(name)
+            if mine is not None and mine.slice == one.slice and mine.since < one.until and one.since < mine.until:
+                return False
+            if all(incident.scope.get(dimension) == value for dimension, value in one.slice):
+                return False
+            if any(
+                not self._known[told.kpi].lags
+                and self._known[told.kpi].stage is self._known[name].stage
+                and told.since < one.until + NEAR_MS
+                and one.since < told.until + NEAR_MS
+                for told in self.told(incident)
+            ):
+                return False
+        return bool(falls)
 
     def explain(self, incident: Incident, statistics: Iterable[str], at: int) -> Incident:
         """Where it began and whom it is about, as of an instant. What has just been seen of some statistics is looked
@@ -122,7 +169,8 @@ class Explanations:
             name: one for name, one in self._falls[incident.id].items() if self._known[name].stage is origin
         }
         direct = [one for one in self.told(incident) if self._known[one.kpi].stage is origin]
-        names = sorted({statistic_of(one) for one in direct})
+        flows = [one for one in direct if not self._known[one.kpi].lags]
+        names = sorted({statistic_of(one) for one in flows or direct})
         heard = {name: votes[name] for name in names if name in votes}
         heard |= {name: Vote(one.evidence, {one.slice: one.evidence}) for name, one in fell.items()}
         about = scope(list(heard.values()))

@@ -70,7 +70,9 @@ def _of(
     gains = divided.alone(counts, np.eye(len(members), dtype=np.bool_))
     off = side * (counts.came - counts.expected)
     nameless = np.array([one[0][1] in _NAMELESS for one in members])
-    gains = np.where((off >= LEAST_CASES) & ~nameless, gains, -np.inf)
+    # Where others catch up on what they missed, this one has less than its share of all, and nothing is wrong with it.
+    best = gains.max(axis=-1, keepdims=True)
+    gains = np.where((off >= LEAST_CASES) & ~nameless & (gains >= best), gains, -np.inf)
     where, which = np.unravel_index(int(np.argmax(gains)), gains.shape)
     cost = log(len(first)) + log(len(members))
     gain = float(gains[where, which]) - cost

@@ -130,6 +130,9 @@ class Incidents:
         return self._begin(symptom) if symptom.told else None
 
     def _fits(self, one: Incident, symptom: Symptom, vote: Vote, beside: Iterable[Symptom] = ()) -> bool:
+        return self._may(one, symptom, vote, beside) and not self._explanations.elsewhere(one, symptom, vote)
+
+    def _may(self, one: Incident, symptom: Symptom, vote: Vote, beside: Iterable[Symptom] = ()) -> bool:
         """Whether a series that is off, and what it says of whom that is about, may be of an incident; ``beside`` are
         others that would be of it, too."""
         if not one.live and (one.state != "resolved" or not symptom.told):
@@ -150,7 +153,7 @@ class Incidents:
             return after <= (FAR_MS if of.lags else NEAR_MS)
         # Trouble does not travel between them, but that both are off at once by chance is less likely than a reason
         # that nobody has thought of.
-        return after < 0
+        return after < 0 and (of.lags or of.stage > Stage.DELIVERY)
 
     def _begin(self, symptom: Symptom) -> str:
         name, number = name_of(symptom), 1
