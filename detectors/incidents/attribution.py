@@ -21,6 +21,7 @@ from math import isfinite, log
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from detectors.incidents import divided
@@ -135,6 +136,7 @@ def _gains(members: Mapping[Slice, Amount], side: int, kind: str) -> Evidence:
     hypotheses = _fewest_words_first({*members, *((pair,) for slice_ in members for pair in slice_)})
     as_expected = {slice_: _fit([one], kind, single, 1.0) for slice_, one in members.items()}
     nothing = sum(as_expected.values())
+    counts = counted(np.array([members[one] for one in members], dtype=np.float64), kind)
     found: Evidence = {}
     for slice_ in hypotheses:
         inside = [one for one in members if set(slice_) <= set(one)]
@@ -147,18 +149,22 @@ def _gains(members: Mapping[Slice, Amount], side: int, kind: str) -> Evidence:
         before = sum(as_expected[one] for one in inside)
         alone = _fit([members[one] for one in inside], kind, single) if may else before
         if kind in ("count", "sum"):
-            gain = float(divided.alone(counted(members, kind), np.array([[one in inside for one in members]]))[0])
+            gain = float(divided.alone(counts, np.array([[one in inside for one in members]]))[0])
         else:
             gain = nothing - before + alone - everything
         found[slice_] = gain if may else min(0.0, gain)
     return found
 
 
-def counted(members: Mapping[Slice, Amount], kind: str) -> Counts:
-    """How many orders, parcels or tickets, in the order of ``members``. Sums vary by how large each is, too: about as
-    half as many would."""
-    each = 2.0 * _single(members.values(), kind) if kind == "sum" else 1.0
-    actual, expected, _, variance = np.array(list(members.values()), dtype=np.float64).T
+def counted(amounts: npt.NDArray[np.float64], kind: str) -> Counts:
+    """How many orders, parcels or tickets: of amounts of shape (..., slices, 4). Sums vary by how large each is, too:
+    about as half as many would."""
+    actual, expected, weight, variance = np.moveaxis(amounts, -1, 0)
+    each = np.ones_like(actual)
+    if kind == "sum":
+        # What one order is worth differs less among slices than how many there are.
+        total, cases = np.abs(actual).sum(axis=-1, keepdims=True), weight.sum(axis=-1, keepdims=True)
+        each = np.where((total > 0.0) & (cases > 0.0), 2.0 * total / np.maximum(cases, 1.0), 1.0) * each
     return Counts(np.maximum(0.0, actual) / each, np.maximum(0.0, expected) / each, variance / each**2)
 
 

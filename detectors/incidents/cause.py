@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from detectors.incidents.incident import Cause
 from detectors.incidents.stages import Stage, leads
+from streams.kpis.grid import HOUR_MS
 
 CAUSES: dict[Stage, Cause] = {
     Stage.INTAKE: "intake",
@@ -21,6 +22,9 @@ STRONG = 0.25
 """A stage may be where it began if it was off with so large a part of the evidence of the strongest."""
 MOST = 0.4
 """And if it accounts for so much of all evidence."""
+
+SHOWS_MS = 24 * HOUR_MS
+"""What lags may show so long after trouble began at any of its stages."""
 
 
 class Sign(NamedTuple):
@@ -64,7 +68,7 @@ def begins_at(signs: Iterable[Sign], near: int) -> Stage:
         accounts[stage] = sum(
             sign.surprise
             for sign in strongest.values()
-            if sign.stage in reached or (stage in sign.stages and since[stage] <= sign.since + near)
+            if sign.stage in reached or (stage in sign.stages and -near <= sign.since - since[stage] <= SHOWS_MS)
         )
     enough = [stage for stage in strong if accounts[stage] >= MOST * all_]
     if not enough:

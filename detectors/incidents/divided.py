@@ -19,8 +19,8 @@ from scipy.special import gammaln, xlogy
 
 Floats = npt.NDArray[np.float64]
 
-LEARNED = 100.0
-"""Shares are known as if from so many cases: one of a half is wrong by five in a hundred."""
+LEARNED = 200.0
+"""Shares are known as if from so many cases: one of a half is wrong by four in a hundred."""
 VAGUE = 0.15
 """How many are expected may itself be wrong by such a share, hour after hour."""
 _FEW = 0.1

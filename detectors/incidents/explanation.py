@@ -3,63 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import isfinite, log
-from typing import Any, NamedTuple
+from math import log
+from typing import Any
 
 from msgspec.structs import replace
 
 from detectors.incidents import lifecycle
 from detectors.incidents.attribution import Amount, Slice, Vote, attribute, evidence, scope, slice_of
 from detectors.incidents.cause import CAUSES, Sign, begins_at
-from detectors.incidents.falls import Fall, fall
+from detectors.incidents.falls import Fall
 from detectors.incidents.incident import MOST_SHARES, Incident, Symptom
-from detectors.incidents.recent import STRANGE, Recent
-from detectors.incidents.stages import Stage, lags, leads, stages_of
-from detectors.watch.worse import worse_side
-from streams.kpis.definitions import Definitions, KpiDefinition
-from streams.kpis.grid import HOUR_MS
-from streams.kpis.values import KpiValue
+from detectors.incidents.known import Known
+from detectors.incidents.lookback import NEAR_MS, Lookback
+from detectors.incidents.stages import Stage
 
-NEAR_MS = 6 * HOUR_MS
-"""What is off so soon after something else may be off for the same reason, whichever came first."""
-BACK_MS = 36 * HOUR_MS
-"""So long before anything was told of a flow may have fallen."""
-FELL = 2.5
-CLEAR = 6.0
 _NATS = log(10.0)
-
-
-class Known(NamedTuple):
-    """What is known of a KPI: its definition, where trouble moves it, whether it lags, and how its series were of
-    late."""
-
-    kpi: KpiDefinition
-    stages: frozenset[Stage]
-    lags: bool
-    recent: Recent
-
-    @property
-    def stage(self) -> Stage:
-        """Where it shows."""
-        return max(self.stages)
-
-    @property
-    def flows(self) -> bool:
-        """Whether it counts what goes on at a stage where trouble may begin, the more the better."""
-        better = self.kpi.better == "higher"
-        return better and not self.lags and self.kpi.kind in ("count", "sum") and self.stage in CAUSES
-
-    def off(self, value: KpiValue) -> bool:
-        """Whether a value is one to look at: alerted of, or strange for the worse."""
-        if value.value is None or value.expected is None or not isfinite(value.value):
-            return False
-        worse = value.side == worse_side(self.kpi.better, value.side)
-        return value.alert or (value.surprise >= STRANGE and worse)
-
-
-def known_of(definitions: Definitions) -> dict[str, Known]:
-    """By name, of all KPIs, with no values yet."""
-    return {kpi.name: Known(kpi, stages_of(kpi, definitions), lags(kpi), Recent(kpi.kind)) for kpi in definitions.kpis}
 
 
 class Explanations:
@@ -70,10 +28,7 @@ class Explanations:
         self._known = known
         self._votes: dict[str, dict[str, Vote]] = {}
         """By incident and statistic."""
-        self._falls: dict[str, dict[str, Fall]] = {}
-        """By incident and KPI, where a flow fell."""
-        self._now = 0
-        self._looked: dict[tuple[int, int], dict[str, Fall]] = {}
+        self._lookback = Lookback(known)
 
     def told(self, incident: Incident) -> list[Symptom]:
         """What was told of, of KPIs that there still are."""
@@ -86,62 +41,18 @@ class Explanations:
             return None
         signs += [
             Sign(name, self._known[name].stages, one.evidence / _NATS, one.since)
-            for name, one in self._falls.get(incident.id, {}).items()
-            if name in self._known
+            for name, one in self._lookback.of(incident.id).items()
         ]
         return begins_at(signs, NEAR_MS)
 
-    def _look_back(self, incident: Incident) -> None:
-        """Look for flows that fell, as far back as what was told of may come from."""
-        told = self.told(incident)
-        since, until = min(one.since for one in told) - BACK_MS, max(one.until for one in told)
-        self._falls[incident.id] = self.fallen(since, until)
-
-    def fallen(self, since: int, until: int) -> dict[str, Fall]:
-        """By KPI, the flows that fell between two instants."""
-        now = max(of.recent.end for of in self._known.values())
-        if now != self._now:
-            self._now, self._looked = now, {}
-        if (since, until) not in self._looked:
-            self._looked[since, until] = {
-                name: one
-                for name, of in self._known.items()
-                if of.flows
-                and (one := fall(of.recent.grains("value", since, until), HOUR_MS, of.kpi.kind)) is not None
-                and one.evidence >= FELL
-            }
-        return self._looked[since, until]
-
     def elsewhere(self, incident: Incident, symptom: Symptom, vote: Vote) -> bool:
-        """Whether a series that is off follows from something that an incident is not about."""
-        of = self._known[symptom.kpi]
-        if of.stage > Stage.DELIVERY:
-            return False
-        falls = {
-            name: one
-            for name, one in self.fallen(symptom.since - BACK_MS, symptom.until).items()
-            if self._known[name].stage in of.stages or leads(self._known[name].stage, of.stage)
-        }
-        if of.kpi.kind == "ratio" and not of.lags:
-            best = max(vote.evidence, key=lambda one: (vote.evidence[one], one), default=())
-            if best and vote.of(best) >= CLEAR:
-                falls = {symptom.kpi: Fall(best, symptom.since, symptom.until, vote.of(best))}
-        ours = self._falls.get(incident.id, {})
-        for name, one in falls.items():
-            mine = ours.get(name)
-            if mine is not None and mine.slice == one.slice and mine.since < one.until and one.since < mine.until:
-                return False
-            if all(incident.scope.get(dimension) == value for dimension, value in one.slice):
-                return False
-            if any(
-                not self._known[told.kpi].lags
-                and self._known[told.kpi].stage is self._known[name].stage
-                and told.since < one.until + NEAR_MS
-                and one.since < told.until + NEAR_MS
-                for told in self.told(incident)
-            ):
-                return False
-        return bool(falls)
+        """Whether a series that is off, and what it says of whom that is about, follows from what an incident is not
+        about."""
+        return self._lookback.elsewhere(incident, self.told(incident), symptom, vote)
+
+    def look_again(self, name: str) -> None:
+        """Late events say otherwise of what an incident (its id) may have begun with."""
+        self._lookback.look_again(name)
 
     def explain(self, incident: Incident, statistics: Iterable[str], at: int) -> Incident:
         """Where it began and whom it is about, as of an instant. What has just been seen of some statistics is looked
@@ -163,11 +74,10 @@ class Explanations:
                 side, kind = strongest(told[statistic]).side, self._known[told[statistic][0].kpi].kpi.kind
                 shares[statistic] = attribute(amounts, side, kind)[:MOST_SHARES]
                 votes[statistic] = self.vote(told[statistic])
-        self._look_back(incident)
+        self._lookback.look(incident, self.told(incident))
         origin = self.origin(incident)
-        fell = {
-            name: one for name, one in self._falls[incident.id].items() if self._known[name].stage is origin
-        }
+        falls = self._lookback.of(incident.id)
+        fell = {name: one for name, one in falls.items() if self._known[name].stage is origin}
         direct = [one for one in self.told(incident) if self._known[one.kpi].stage is origin]
         flows = [one for one in direct if not self._known[one.kpi].lags]
         names = sorted({statistic_of(one) for one in flows or direct})
@@ -209,6 +119,7 @@ class Explanations:
 
     def merged(self, gone: str, kept: str) -> list[str]:
         """Two incidents have become one: what was said of either counts. The statistics of the one that is gone."""
+        self._lookback.merged(gone, kept)
         votes = self._votes.pop(gone, {})
         self._votes[kept] = {**votes, **self._votes.get(kept, {})}
         return list(votes)
@@ -216,21 +127,24 @@ class Explanations:
     def forget(self, name: str) -> None:
         """An incident that is no more."""
         self._votes.pop(name, None)
+        self._lookback.forget(name)
 
-    def state(self) -> list[Any]:
+    def state(self) -> dict[str, Any]:
         """Everything, as plain values."""
-        return [
+        votes = [
             [name, statistic, vote.most, [[[list(pair) for pair in one], gain] for one, gain in vote.evidence.items()]]
-            for name, votes in self._votes.items()
-            for statistic, vote in votes.items()
+            for name, of in self._votes.items()
+            for statistic, vote in of.items()
         ]
+        return {"votes": votes, "falls": self._lookback.state()}
 
-    def load(self, state: list[Any]) -> None:
+    def load(self, state: dict[str, Any]) -> None:
         """Become what :meth:`state` told of."""
         self._votes = {}
-        for name, statistic, most, told in state:
+        for name, statistic, most, told in state["votes"]:
             found = {tuple((dimension, of) for dimension, of in one): gain for one, gain in told}
             self._votes.setdefault(name, {})[statistic] = Vote(most, found)
+        self._lookback.load(state["falls"])
 
 
 def statistic_of(symptom: Symptom) -> str:

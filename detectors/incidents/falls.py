@@ -1,7 +1,7 @@
 """Where a flow fell, whether or not that was told of.
 
-Of a warehouse that stands still people are often told once parcels are late. That it sent fewer than its share was there
-to be seen before, in the hours in which it did: the best of all spans of hours and all slices is looked for, and what
+Of a warehouse that stands still people are often told once parcels are late. That it sent fewer than its share was
+there to be seen before, in the hours in which it did: the best of all spans of hours and slices is looked for, and what
 it costs to have looked at so many is taken off what speaks for it (a scan statistic: M. Kulldorff, "A spatial scan
 statistic", 1997).
 """
@@ -46,36 +46,37 @@ def fall(grains: Mapping[Slice, Mapping[int, Amount]], span: int, kind: str = "c
 def _of(
     members: Sequence[Slice], grains: Mapping[Slice, Mapping[int, Amount]], span: int, kind: str, side: int
 ) -> Fall | None:
-    starts = sorted({start for one in members for start in grains[one]})
-    rows = [{one: grains[one].get(start, Amount()) for one in members} for start in starts]
-    # Where nothing is usual nothing can be missing: such an hour only belongs to what is around it.
-    at = [
-        number
-        for number, row in enumerate(rows)
-        if sum(of.expected for of in row.values()) >= 1.0
-    ]
-    if len(members) < 2 or not at:
+    """Of the slices of one dimension."""
+    starts = np.array(sorted({start for one in members for start in grains[one]}))
+    if len(members) < 2 or not starts.size:
         return None
-    table = np.array([[list(of) for of in row.values()] for row in rows])
-    upto = np.concatenate([np.zeros((1, *table.shape[1:])), np.cumsum(table, axis=0)])
+    none = Amount()
+    table = np.array([[grains[one].get(start, none) for one in members] for start in starts.tolist()], dtype=np.float64)
+    # Where nothing is usual nothing can be missing: such an hour only belongs to what is around it.
+    at = np.flatnonzero(table[..., 1].sum(axis=1) >= 1.0)
+    if not at.size:
+        return None
     first, last = (numbers.ravel() for numbers in np.meshgrid(at, at, indexing="ij"))
-    fits = (last >= first) & (np.array(starts)[last] - np.array(starts)[first] < LONGEST * span)
+    fits = (last >= first) & (starts[last] - starts[first] < LONGEST * span)
     first, last = first[fits], last[fits]
-    amounts = upto[last + 1] - upto[first]
-    each = counted(dict(zip(members, map(Amount._make, table.sum(axis=0)), strict=True)), kind)
-    scale = each.expected.sum() / max(1e-9, np.maximum(0.0, table.sum(axis=0)[:, 1]).sum())
-    counts = divided.Counts(
-        np.maximum(0.0, amounts[..., 0]) * scale, np.maximum(0.0, amounts[..., 1]) * scale, amounts[..., 3] * scale**2
-    )
-    gains = divided.alone(counts, np.eye(len(members), dtype=np.bool_))
-    off = side * (counts.came - counts.expected)
-    nameless = np.array([one[0][1] in _NAMELESS for one in members])
+    cost = log(len(first)) + log(len(members))
+    upto = np.concatenate([np.zeros((1, *table.shape[1:])), np.cumsum(table, axis=0)])
+    counts = counted(upto[last + 1] - upto[first], kind)
+    named = np.array([one[0][1] not in _NAMELESS for one in members])
+    off = named & (side * (counts.came - counts.expected) >= LEAST_CASES)
+    # Only what has less than its share of all that came.
+    share = counts.came * counts.expected.sum(axis=-1, keepdims=True)
+    off &= side * (share - counts.expected * counts.came.sum(axis=-1, keepdims=True)) > 0.0
+    looked = np.flatnonzero(off.any(axis=-1))
+    if not looked.size:
+        return None
+    gains = divided.alone(divided.Counts._make(one[looked] for one in counts), np.eye(len(members), dtype=np.bool_))
     # Where others catch up on what they missed, this one has less than its share of all, and nothing is wrong with it.
     best = gains.max(axis=-1, keepdims=True)
-    gains = np.where((off >= LEAST_CASES) & ~nameless & (gains >= best), gains, -np.inf)
+    gains = np.where(off[looked] & (gains >= best), gains, -np.inf)
     where, which = np.unravel_index(int(np.argmax(gains)), gains.shape)
-    cost = log(len(first)) + log(len(members))
     gain = float(gains[where, which]) - cost
     if gain <= 0.0:
         return None
-    return Fall(members[int(which)], int(starts[first[where]]), int(starts[last[where]]) + span, gain)
+    window = looked[where]
+    return Fall(members[int(which)], int(starts[first[window]]), int(starts[last[window]]) + span, gain)

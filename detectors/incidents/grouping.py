@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from detectors.incidents import lifecycle
 from detectors.incidents.attribution import Slice, Vote, contradicts, slice_of
-from detectors.incidents.explanation import NEAR_MS, Explanations, known_of, statistic_of
+from detectors.incidents.explanation import Explanations, statistic_of
 from detectors.incidents.incident import Change, Incident, Severity, Symptom, name_of
+from detectors.incidents.known import known_of
+from detectors.incidents.lookback import NEAR_MS
 from detectors.incidents.severity import SEVERITIES, weigh
 from detectors.incidents.stages import Stage, leads
 from streams.errors import ContractError
@@ -153,7 +155,8 @@ class Incidents:
             return after <= (FAR_MS if of.lags else NEAR_MS)
         # Trouble does not travel between them, but that both are off at once by chance is less likely than a reason
         # that nobody has thought of.
-        return after < 0 and (of.lags or of.stage > Stage.DELIVERY)
+        alike = bool(one.scope) and vote.of(slice_of(one.scope)) > 0.0
+        return after < 0 and (alike or of.lags or of.stage > Stage.DELIVERY)
 
     def _begin(self, symptom: Symptom) -> str:
         name, number = name_of(symptom), 1
@@ -250,6 +253,7 @@ class Incidents:
                 self._incidents[name] = lifecycle.retract(one, at, note=note)
                 continue
             one = lifecycle.noted(replace(one, severity=self._weigh(one.symptoms)), at, "explained", note)
+            self._explanations.look_again(name)
             self._incidents[name] = self._explanations.explain(one, [statistic_of(mine[0])], at)
 
     # -- what is over -------------------------------------------------------------------------------------------
@@ -277,7 +281,7 @@ class Incidents:
         return {
             "recent": {name: of.recent.state() for name, of in self._known.items()},
             "incidents": [to_builtins(one) for one in self._incidents.values()],
-            "votes": self._explanations.state(),
+            "explanations": self._explanations.state(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -286,7 +290,7 @@ class Incidents:
             if name in self._known:
                 self._known[name].recent.load(recent)
         self._incidents = {one.id: one for one in convert(state["incidents"], list[Incident])}
-        self._explanations.load(state["votes"])
+        self._explanations.load(state["explanations"])
 
 
 def _when(value: KpiValue) -> tuple[int, str, str, Slice, int, int]:

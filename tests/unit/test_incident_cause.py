@@ -14,7 +14,7 @@ NEAR = 6 * HOUR
 
 
 def sign(kpi: str, stage: Stage, surprise: float, hour: int = 0) -> Sign:
-    return Sign(kpi, stage, surprise, hour * HOUR)
+    return Sign(kpi, frozenset({stage}), surprise, hour * HOUR)
 
 
 def test_of_what_is_off_at_once_the_earliest_stage_is_where_it_began() -> None:
