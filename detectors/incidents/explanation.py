@@ -79,8 +79,8 @@ class Explanations:
         falls = self._lookback.of(incident.id)
         fell = {name: one for name, one in falls.items() if self._known[name].stage is origin}
         direct = [one for one in self.told(incident) if self._known[one.kpi].stage is origin]
-        flows = [one for one in direct if not self._known[one.kpi].lags]
-        names = sorted({statistic_of(one) for one in flows or direct})
+        flows = [one for one in direct if self._known[one.kpi].flows]
+        names = sorted({statistic_of(one) for one in flows or direct} | {*self._beside(votes, flows)})
         heard = {name: votes[name] for name in names if name in votes}
         heard |= {name: Vote(one.evidence, {one.slice: one.evidence}) for name, one in fell.items()}
         about = scope(list(heard.values()))
@@ -101,6 +101,23 @@ class Explanations:
         flows = [one.until for one in direct if not self._known[one.kpi].lags]
         flows += [one.until for one in fell.values()]
         return max(flows) if flows else min(one.since for one in direct)
+
+    def _beside(self, votes: dict[str, Vote], told: Sequence[Symptom]) -> list[str]:
+        """The other flows of the stage of those that were ``told`` of, and what they say, in the hours in which those
+        were off: they add up the same orders or parcels, and fewer of them are a clearer sign than less money."""
+        if not told:
+            return []
+        since, until = min(one.since for one in told), max(one.until for one in told)
+        lead, known = strongest(told), {one.kpi for one in told}
+        stage = self._known[lead.kpi].stage
+        names = [name for name, of in self._known.items() if of.flows and of.stage is stage and name not in known]
+        for name in names:
+            of = self._known[name]
+            grains = of.recent.grains("value", since, until)
+            amounts = {one: Amount(*map(sum, zip(*each.values(), strict=True))) for one, each in grains.items() if each}
+            if amounts:
+                votes[name] = Vote(_NATS * lead.surprise, evidence(amounts, lead.side, of.kpi.kind))
+        return names
 
     def vote(self, symptoms: Sequence[Symptom]) -> Vote:
         """What one statistic says, off in some of its series."""

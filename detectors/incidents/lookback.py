@@ -20,8 +20,8 @@ NEAR_MS = 6 * HOUR_MS
 """What is off so soon after something else may be off for the same reason, whichever came first."""
 FELL = 2.5
 """The least evidence of a fall, nats beyond what it cost to find it: one in twelve of those without a cause."""
-CLEAR = 6.0
-"""The least evidence with which a ratio names the slice that it alone is off by, nats."""
+CLEAR = 5.0
+"""The least evidence with which what does not lag names the slice that it alone is off by, nats."""
 
 
 class Lookback:
@@ -50,7 +50,9 @@ class Lookback:
         if self._spans.get(incident.id) != span:
             self._spans[incident.id] = span
             falls = self._fallen(*span)
-            self._falls[incident.id] = {name: one for name, one in falls.items() if _agree(told, one.slice)}
+            self._falls[incident.id] = {
+                name: one for name, one in falls.items() if self._leads_to(name, told) and _agree(told, one.slice)
+            }
 
     def look_again(self, name: str) -> None:
         """What an incident (its id) may have begun with is not as it seemed."""
@@ -68,7 +70,7 @@ class Lookback:
             for name, one in self._fallen(symptom.since - BACK_MS, symptom.until).items()
             if self._known[name].stage in of.stages or leads(self._known[name].stage, of.stage)
         }
-        if of.kpi.kind == "ratio" and not of.lags and vote.evidence:
+        if not of.lags and vote.evidence:
             best = max(vote.evidence, key=lambda one: (vote.evidence[one], one))
             if vote.of(best) >= CLEAR:
                 falls = {symptom.kpi: Fall(best, symptom.since, symptom.until, vote.of(best))}
@@ -89,6 +91,13 @@ class Lookback:
             and fall_.since < one.until + NEAR_MS
             for one in told
         )
+
+    def _leads_to(self, kpi: str, told: Iterable[Symptom]) -> bool:
+        """Whether the fall of a KPI may be what was told of: that began at its stage or has come from there, if it is
+        one of those where trouble may begin; customers cancel and write for many reasons."""
+        stage, of = self._known[kpi].stage, [self._known[one.kpi] for one in told]
+        near = [one for one in of if one.stage <= Stage.DELIVERY]
+        return any(stage in one.stages or leads(stage, one.stage) for one in near or of)
 
     def _fallen(self, since: int, until: int) -> dict[str, Fall]:
         """By KPI, the flows that fell between two instants, one slice alone."""
