@@ -133,27 +133,39 @@ def _groups(amounts: Mapping[Slice, Amount]) -> dict[tuple[str, ...], list[Slice
 def _gains(members: Mapping[Slice, Amount], side: int, kind: str) -> Evidence:
     single = _single(members.values(), kind)
     everything = _fit(members.values(), kind, single)
-    hypotheses = _fewest_words_first({*members, *((pair,) for slice_ in members for pair in slice_)})
+    hypotheses: dict[Slice, list[Slice]] = {}
+    for one in members:
+        for slice_ in dict.fromkeys((one, *((pair,) for pair in one))):
+            hypotheses.setdefault(slice_, []).append(one)
     as_expected = {slice_: _fit([one], kind, single, 1.0) for slice_, one in members.items()}
     nothing = sum(as_expected.values())
-    counts = counted(np.array([members[one] for one in members], dtype=np.float64), kind)
+    gains = _divided(members, hypotheses.values(), kind) if kind in ("count", "sum") else []
     found: Evidence = {}
-    for slice_ in hypotheses:
-        inside = [one for one in members if set(slice_) <= set(one)]
+    for number, (slice_, inside) in enumerate(hypotheses.items()):
         # Nobody can do anything about a slice without a name; and one that is all there is is everything.
         if len(inside) == len(members) or any(of in ("unknown", "other") for _, of in slice_):
             continue
         off = side * sum(members[one].off for one in inside)
         cases = sum(_cases(members[one], kind, single) for one in inside)
         may = off > 0.0 and cases >= LEAST_CASES
-        before = sum(as_expected[one] for one in inside)
-        alone = _fit([members[one] for one in inside], kind, single) if may else before
         if kind in ("count", "sum"):
-            gain = float(divided.alone(counts, np.array([[one in inside for one in members]]))[0])
+            gain = gains[number]
         else:
+            before = sum(as_expected[one] for one in inside)
+            alone = _fit([members[one] for one in inside], kind, single) if may else before
             gain = nothing - before + alone - everything
         found[slice_] = gain if may else min(0.0, gain)
     return found
+
+
+def _divided(members: Mapping[Slice, Amount], hypotheses: Iterable[Sequence[Slice]], kind: str) -> list[float]:
+    """How much better it explains counts that those inside of each hypothesis are off alone."""
+    counts = counted(np.array(list(members.values()), dtype=np.float64), kind)
+    number_of = {slice_: number for number, slice_ in enumerate(members)}
+    numbers = [[number_of[one] for one in inside] for inside in hypotheses]
+    within = Counts(*(np.array([of[several].sum() for several in numbers]) for of in counts))
+    beside = Counts(*(np.maximum(0.0, of.sum() - inside) for of, inside in zip(counts, within, strict=True)))
+    return [float(gain) for gain in divided.alone(within, beside)]
 
 
 def counted(amounts: npt.NDArray[np.float64], kind: str) -> Counts:

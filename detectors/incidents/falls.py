@@ -70,7 +70,8 @@ def _of(
     looked = np.flatnonzero(off.any(axis=-1))
     if not looked.size:
         return None
-    gains = divided.alone(divided.Counts._make(one[looked] for one in counts), np.eye(len(members), dtype=np.bool_))
+    each = np.eye(len(members), dtype=np.bool_)
+    gains = divided.alone(*divided.Counts._make(one[looked] for one in counts).over(each))
     # Where others catch up on what they missed, this one has less than its share of all, and nothing is wrong with it.
     best = gains.max(axis=-1, keepdims=True)
     gains = np.where(off[looked] & (gains >= best), gains, -np.inf)
