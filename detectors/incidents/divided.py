@@ -50,7 +50,7 @@ def alone(inside: Counts, outside: Counts) -> Floats:
     one, other = (LEARNED * of / (usual + others) for of in (usual, others))
     divided = gammaln(came + rest + 1.0) - gammaln(came + 1.0) - gammaln(rest + 1.0)
     divided += betaln(came + one, rest + other) - betaln(one, other)
-    return _just(came) + _as_expected(rest, others, outside.variance) - _just(came + rest) - np.asarray(divided)
+    return np.asarray(_just(came) + _as_expected(rest, others, outside.variance) - _just(came + rest) - divided)
 
 
 def _just(came: Floats) -> Floats:

@@ -9,13 +9,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from detectors.incidents import lifecycle
-from detectors.incidents.attribution import Amount, Slice, Vote, attribute, evidence, scope, slice_of
+from detectors.incidents.attribution import Amount, Slice, attribute, evidence, slice_of
 from detectors.incidents.cause import CAUSES, Sign, begins_at
 from detectors.incidents.falls import Fall
 from detectors.incidents.incident import MOST_SHARES, Incident, Symptom
 from detectors.incidents.known import Known
 from detectors.incidents.lookback import NEAR_MS, Lookback
 from detectors.incidents.stages import Stage
+from detectors.incidents.votes import Vote, scope
 
 _NATS = log(10.0)
 

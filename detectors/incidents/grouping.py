@@ -10,13 +10,14 @@ from msgspec import convert, to_builtins
 from msgspec.structs import replace
 
 from detectors.incidents import lifecycle
-from detectors.incidents.attribution import Slice, Vote, contradicts, slice_of
+from detectors.incidents.attribution import Slice, slice_of
 from detectors.incidents.explanation import Explanations, statistic_of
 from detectors.incidents.incident import Change, Incident, Severity, Symptom, name_of
 from detectors.incidents.known import known_of
 from detectors.incidents.lookback import NEAR_MS
 from detectors.incidents.severity import SEVERITIES, weigh
 from detectors.incidents.stages import Stage, leads
+from detectors.incidents.votes import Vote, contradicts
 from streams.errors import ContractError
 from streams.kpis.definitions import Definitions
 from streams.kpis.grid import HOUR_MS

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from detectors.incidents.attribution import Slice, Vote
+from detectors.incidents.attribution import Slice
 from detectors.incidents.falls import Fall, fall
 from detectors.incidents.incident import Incident, Symptom
 from detectors.incidents.known import Known
 from detectors.incidents.stages import Stage, leads
+from detectors.incidents.votes import Vote
 from streams.kpis.grid import HOUR_MS
 
 BACK_MS = 36 * HOUR_MS
