@@ -61,6 +61,8 @@ class Access:
                 raise ConfigError(f"{name}: is too short (at least {_LEAST} characters)")
             if given:
                 self._passwords[role] = given.encode()
+        if len(set(self._passwords.values())) < len(self._passwords):
+            raise ConfigError(f"{READER_PASSWORD}: is the same as {PASSWORD}, so that who may only look could act")
         if self._passwords:
             self.open = False
         if not self.open and "acts" not in self._passwords:

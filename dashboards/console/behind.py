@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 
 from streams.cli.incident_pages import no_formula
 from streams.errors import BrokerError
+from streams.events.codec import UNREADABLE
 from streams.events.times import NO_TIME, format_time, parse_times
 from streams.kpis.definitions import Definitions, DurationKpi, KpiDefinition, LevelKpi, Moment
 from streams.runtime.client_errors import brief
@@ -165,7 +166,7 @@ def _fitting(wanted: Wanted, records: Iterable[Any]) -> tuple[list[Event], int]:
     for record in records:
         try:
             decoded.append((record, _DECODER.decode(record.value or b"")))
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             continue
     parsed, _ = parse_times([one.time for _, one in decoded])
     times = parsed.tolist()

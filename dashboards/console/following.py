@@ -8,7 +8,6 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import structlog
 from kafka import TopicPartition
 from kafka.errors import KafkaError
@@ -16,6 +15,7 @@ from kafka.errors import KafkaError
 from dashboards.console.history import History, HistoryError, Place
 from detectors.incidents.incident import Incident
 from streams.errors import BrokerError
+from streams.events.codec import UNREADABLE
 from streams.kpis.grid import DAY_MS
 from streams.kpis.values import KpiValue
 from streams.runtime.offsets import offset_ranges
@@ -37,6 +37,7 @@ KEEP_EVERY = 1.0
 FORGET_EVERY = 3_600.0
 AGAIN_AFTER = 3.0
 """Seconds after which it is tried again where the broker went away."""
+_LARGEST = 1 << 62
 BOARD_MS = 3 * DAY_MS
 """So much of the past is on the board after a restart."""
 
@@ -89,10 +90,14 @@ class Following:
                 self.error = str(error) or type(error).__name__
                 log.warning("the console reads nothing, trying again", error=self.error)
                 self._ends.wait(AGAIN_AFTER)
+            except Exception as error:  # a fault of ours: whoever looks is to be told that nothing is read
+                self.error = f"{type(error).__name__}: {error}"
+                log.exception("the console reads nothing, trying again")
+                self._ends.wait(AGAIN_AFTER)
 
     def _follow(self) -> None:
         require_reachable(self._config.kafka.bootstrap)
-        reader = consumer(self._config)
+        reader = consumer(self._config, strict=True)
         self._values, self._changed, self._places = [], [], {}
         try:
             starts = self._begin(reader)
@@ -102,6 +107,9 @@ class Following:
             self.error = ""
             while not self._ends.is_set():
                 for partition, found in reader.poll(300, max_records=AT_ONCE).items():
+                    if found[0].offset < starts[partition]:
+                        raise BrokerError(f"{partition.topic} was made again")
+                    starts[partition] = found[-1].offset + 1
                     self._take(partition, found)
                 if self.waiting:
                     self.waiting = sum(max(0, end - reader.position(each)) for each, end in self._until.items())
@@ -118,12 +126,14 @@ class Following:
                         self._changed.append(Incident.decode(record.value or b""))
                     elif record.value is not None:
                         self._value(KpiValue.decode(record.value))
-                except msgspec.MsgspecError:
+                except UNREADABLE:
                     continue  # of another version, or not ours
             self.version += 1
         self._places[partition.topic, partition.partition] = Place(found[-1].offset + 1, _known_by(found[-1]))
 
     def _value(self, value: KpiValue) -> None:
+        if not all(abs(number) < _LARGEST for number in (value.start, value.end, value.weight, value.revision)):
+            return
         self._board.apply(value)
         if value.status != "provisional" and not value.rolling:
             self._values.append(value)
@@ -159,6 +169,7 @@ class Following:
             if place is not None and not _goes_on(reader, partition, place, (begin, end)):
                 log.warning("a topic was made again, it is read from its beginning", topic=partition.topic)
                 self._history.begin_anew(partition.topic, incidents=partition.topic == self._incidents)
+                self._show_anew()
                 place = None
             if place is None:
                 starts[partition] = self._first(reader, partition, begin)
@@ -167,6 +178,13 @@ class Following:
         self._until = {partition: end for partition, (_, end) in ranges.items()}
         self.waiting = sum(max(0, end - starts[each]) for each, end in self._until.items())
         return starts
+
+    def _show_anew(self) -> None:
+        """Nothing of before is shown any more."""
+        with self.lock:
+            self._board.clear()
+            self.version += 1
+        self.incident_version += 1
 
     def _current(self, reader: Any, partition: TopicPartition, next_: int) -> int:
         """Rolling windows are kept by nobody: what is current has been told lately, and is read once more."""

@@ -103,10 +103,14 @@ class History:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
                 self._db.execute("COMMIT")
-            except sqlite3.Error as error:
+            except BaseException as error:
+                # Also the ids of series that were made in it.
+                self._ids.clear()
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                raise HistoryError(f"{self._path}: cannot be written ({error})") from None
+                if isinstance(error, sqlite3.Error | OverflowError):
+                    raise HistoryError(f"{self._path}: cannot be written ({error})") from None
+                raise
 
     # -- what is read -------------------------------------------------------------------------------------------
 
@@ -180,7 +184,10 @@ class History:
                 db.execute("DELETE FROM incidents")
             else:
                 # They are told again, from the first revision on.
-                db.execute("UPDATE grains SET revision = -1")
+                db.execute(
+                    "UPDATE grains SET revision = -1, low = NULL, middle = NULL, high = NULL, surprise = 0, side = 0, "
+                    "alert = 0, why = ''"
+                )
 
     def forget(self, before: int) -> None:
         """Let go of what ended before an instant, epoch ms."""

@@ -44,7 +44,7 @@ def build(service: Service) -> FastAPI:
     _add_sign_in(app, service)
 
     @app.get("/healthz")
-    def health() -> JSONResponse:
+    async def health() -> JSONResponse:
         error = service.following.error
         return JSONResponse({"reads": not error, "error": error}, 200)
 
@@ -78,7 +78,13 @@ class _Server(uvicorn.Server):
 def serve(service: Service, listening: socket.socket) -> None:
     """Serve until asked to stop, by a signal."""
     config = uvicorn.Config(
-        build(service), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3
+        build(service),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+        # Whoever guesses passwords could name another address with each guess.
+        proxy_headers=False,
     )
     _Server(config).run([listening])
 

@@ -10,6 +10,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from streams.errors import BrokerError
+from streams.events.codec import UNREADABLE
 from streams.events.times import NO_TIME, parse_times
 from streams.runtime.client_errors import brief
 from streams.runtime.offsets import offset_ranges
@@ -69,7 +70,7 @@ def sources_of(raw: Iterable[bytes | None]) -> list[Source]:
     for value in raw:
         try:
             sent.append(_DECODER.decode(value or b""))
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             continue
     times, _ = parse_times([one.time for one in sent])
     for one, at in zip(sent, times.tolist(), strict=True):

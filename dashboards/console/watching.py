@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+import structlog
+
 from streams.runtime.status import (
     MOST_WORKERS,
     MetricsError,
@@ -19,6 +21,8 @@ from streams.runtime.status import (
 
 if TYPE_CHECKING:
     from streams.config import Config
+
+log = structlog.get_logger(__name__)
 
 EVERY = 3.0
 """Seconds between two questions."""
@@ -59,8 +63,11 @@ class Watching:
 
     def _run(self) -> None:
         while not self._ends.is_set():
-            self.workers = ask_workers(self._config)
-            self.endangered = endangered(self._samples()) if self.workers is not None else ()
+            try:
+                self.workers = ask_workers(self._config)
+                self.endangered = endangered(self._samples()) if self.workers is not None else ()
+            except Exception:  # whatever answers there: the page goes on without
+                log.exception("the workers cannot be asked, trying again")
             self.asked = True
             self._ends.wait(EVERY)
 

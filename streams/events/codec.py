@@ -37,6 +37,7 @@ __all__ = [
     "CONTENT_TYPE",
     "HEADERS",
     "MAX_NESTING",
+    "UNREADABLE",
     "ChunkDecoder",
     "Family",
     "Rejection",
@@ -49,6 +50,9 @@ __all__ = [
 CONTENT_TYPE = "application/cloudevents+json"
 HEADERS: list[tuple[str, bytes]] = [("content-type", CONTENT_TYPE.encode())]
 """The headers of a record that carries an event."""
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not what was asked for: other JSON, no text at all, or nested too deep."""
 
 MAX_NESTING = 500
 """Deepest nesting accepted.
@@ -114,7 +118,7 @@ class ChunkDecoder:
                 # Keeps what came before an error, and goes on behind it: no try per event.
                 events.extend(pending)
                 break
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError) as error:
+            except (*UNREADABLE, TypeError) as error:
                 at = len(events)
                 if at not in faults:
                     faults[at] = explain(error, values[at], self.family)

@@ -88,7 +88,7 @@ class Archivist:
 
     def _follow(self) -> None:
         require_reachable(self._config.kafka.bootstrap)
-        reader, writer = consumer(self._config), Writer(self.folder)
+        reader, writer = consumer(self._config, strict=True), Writer(self.folder)
         try:
             logs, starts = self._begin(reader)
             reader.assign(list(starts))
@@ -98,6 +98,9 @@ class Archivist:
             log.info("archiving", folder=str(self.folder), partitions=len(starts))
             while not self._ends.is_set():
                 for partition, found in reader.poll(500, max_records=AT_ONCE).items():
+                    if found[0].offset < starts[partition]:
+                        raise BrokerError(f"{partition.topic} was made again")
+                    starts[partition] = found[-1].offset + 1
                     self._wrote(writer.add(logs[partition], [(r.offset, r.timestamp, r.key, r.value) for r in found]))
                 self._tend(writer)
             self._wrote(writer.flush())

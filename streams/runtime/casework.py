@@ -25,7 +25,7 @@ from streams.events.times import parse_times
 from streams.kpis.grid import DAY_MS, HOUR_MS
 from streams.runtime.hearing import Hearing
 from streams.runtime.offsets import offset_ranges
-from streams.runtime.reader import consumer
+from streams.runtime.reader import SILENT_S, consumer
 from streams.runtime.topics import TopicNames
 
 if TYPE_CHECKING:
@@ -103,8 +103,14 @@ def read_cases(
         reader.assign(sorted(left))
         for each in left:
             reader.seek(each, begins[each])
+        heard = time.monotonic()
         while left:
-            for each, records in reader.poll(500, max_records=MOST_AT_ONCE).items():
+            fetched = reader.poll(500, max_records=MOST_AT_ONCE)
+            if fetched:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > SILENT_S:
+                raise BrokerError(f"the broker has sent nothing more for {SILENT_S:g} s")
+            for each, records in fetched.items():
                 intake.put(each, [record for record in records if record.offset < ends[each]])
                 done += len(records)
             for each in [each for each in left if reader.position(each) >= ends[each]]:

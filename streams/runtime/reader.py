@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from streams.config import Config
 
 
-def consumer(config: Config) -> Any:
+def consumer(config: Config, *, strict: bool = False) -> Any:
     """A ``KafkaConsumer`` without a group on the configured broker. Raises :class:`BrokerError` when none
-    answers."""
+    answers.
+
+    Where the offset to read on from is none of the log's, as in a topic that was made again, it reads from the
+    beginning; with ``strict`` it raises ``OffsetOutOfRangeError``.
+    """
     bootstrap = config.kafka.bootstrap
     try:
         return KafkaConsumer(
@@ -28,7 +32,7 @@ def consumer(config: Config) -> Any:
             group_id=None,
             enable_auto_commit=False,
             allow_auto_create_topics=False,
-            auto_offset_reset="earliest",
+            auto_offset_reset="none" if strict else "earliest",
             bootstrap_timeout_ms=10_000,
             fetch_max_wait_ms=250,
             max_partition_fetch_bytes=4 << 20,

@@ -162,6 +162,11 @@ class Board:
             series.grains.keep = max(self._points, min(5 * DAY_MS // 2 // length, 500))
             series.grains.add(value, old=old)
 
+    def clear(self) -> None:
+        """Forget all values."""
+        self._series.clear()
+        self.newest = None
+
     def kpis(self) -> list[str]:
         """The KPIs seen."""
         return sorted({kpi for kpi, _ in self._series})

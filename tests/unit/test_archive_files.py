@@ -212,3 +212,12 @@ def test_a_wrong_query_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
         with pytest.raises(QueryError, match="expected one that ends with"):
             export(connection, "SELECT 1", tmp_path / "out.xlsx")
     assert not list(tmp_path.glob("*out*"))
+
+
+def test_a_file_of_another_day_is_nobodys_left_over(tmp_path: Path) -> None:
+    archived(tmp_path, range(0, 10))
+    writer = Writer(tmp_path)
+    writer.add(LOG, [(number, NOON + 5 * DAY_MS, b"k", b"v") for number in range(3)])
+    writer.flush()
+    compact(tmp_path, LATER)
+    assert sorted((piece.first, piece.end) for piece in pieces_in(tmp_path)) == [(0, 3), (0, 10)]

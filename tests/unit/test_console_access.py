@@ -96,6 +96,8 @@ def test_off_loopback_it_does_not_start_without_a_password(tmp_path: Path) -> No
     for env in ({}, {READER_PASSWORD: READER}):
         with pytest.raises(ConfigError, match=f"set {PASSWORD}"):
             access(tmp_path, "0.0.0.0", env)
+    with pytest.raises(ConfigError, match="is the same as"):
+        access(tmp_path, env={PASSWORD: FULL, READER_PASSWORD: FULL})
     with pytest.raises(ConfigError, match="too short"):
         access(tmp_path, "0.0.0.0", {PASSWORD: "short"})
 

@@ -120,3 +120,20 @@ def test_slices_are_listed_the_total_first(history: History) -> None:
     assert history.slices("on_time_ratio", "value") == [{}, {"region": "north"}, {"carrier": "a", "region": "north"}]
     assert history.newest_grain("on_time_ratio", "value") == (T0, T0 + HOUR)
     assert history.newest_grain("revenue", "value") is None
+
+
+def test_a_series_that_was_not_written_takes_no_others_place(history: History) -> None:
+    too_large = value(kpi="orders_placed", weight=1 << 70)
+    with pytest.raises(HistoryError, match="cannot be written"):
+        history.take([too_large], [], {})
+    history.take([value(kpi="orders_placed", value=5.0), value(kpi="revenue", value=7.0)], [], {})
+    assert [one.value for one in kept(history, kpi="orders_placed")] == [5.0]
+    assert [one.value for one in kept(history, kpi="revenue")] == [7.0]
+
+
+def test_of_a_topic_that_was_made_again_nothing_stays_judged(history: History) -> None:
+    history.take([value(alert=True, side=-1, why="low", surprise=4.0)], [], {})
+    history.begin_anew("daybook.kpis.v1", incidents=False)
+    history.take([value(value=0.9, revision=0, expected=None, surprise=0.0)], [], {})
+    (found,) = kept(history)
+    assert (found.value, found.alert, found.why, found.expected, found.surprise) == (0.9, False, "", None, 0.0)

@@ -55,6 +55,8 @@ class Letters:
 
     async def look(self, count: int) -> None:
         """Show them, read again where their number is another one."""
+        if count < 0:  # nobody has said yet how many there are
+            return
         if count != self._seen and (read := await self._read()) is not None:
             self._seen, self._letters = count, read
         self._show()

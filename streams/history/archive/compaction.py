@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +13,8 @@ from streams.history.archive.layout import Piece, chosen
 
 MOST_RECORDS = 500_000
 """Records of one file."""
+MOST_BYTES = 48 << 20
+"""Of files that become one: all their records are in memory then, several times as large."""
 
 
 class Joined(NamedTuple):
@@ -22,8 +24,11 @@ class Joined(NamedTuple):
     parts: list[Piece]
 
 
-def plan(pieces: Iterable[Piece], before: date, most: int = MOST_RECORDS) -> list[Joined]:
-    """What is to be made one: files of a log and day before a date, each of which goes on where the one before ends.
+def plan(
+    pieces: Iterable[Piece], before: date, most: int = MOST_RECORDS, sizes: Mapping[Piece, int] | None = None
+) -> list[Joined]:
+    """What is to be made one: files of a log and day before a date, each of which goes on where the one before ends,
+    up to ``most`` records and, by their ``sizes``, :data:`MOST_BYTES`.
 
     Files that a larger one holds are to be removed: whoever joined them did not come to that.
     """
@@ -31,7 +36,7 @@ def plan(pieces: Iterable[Piece], before: date, most: int = MOST_RECORDS) -> lis
     kept = chosen(pieces)
     joins = []
     for _, several in groupby(kept, key=lambda one: (one.log, one.day)):
-        for run in _runs(list(several), most):
+        for run in _runs(list(several), most, sizes or {}):
             whole = run[0]._replace(end=run[-1].end)
             if len(run) > 1 and whole.day < before:
                 joins.append(Joined(whole, run))
@@ -39,17 +44,19 @@ def plan(pieces: Iterable[Piece], before: date, most: int = MOST_RECORDS) -> lis
         Joined(whole, [part])
         for part in set(pieces) - set(kept)
         for whole in kept
-        if whole.log == part.log and whole.first <= part.first and part.end <= whole.end
+        if (whole.log, whole.day) == (part.log, part.day) and whole.first <= part.first and part.end <= whole.end
     ]
     return [*joins, *left]
 
 
-def _runs(several: list[Piece], most: int) -> Iterator[list[Piece]]:
+def _runs(several: list[Piece], most: int, sizes: Mapping[Piece, int]) -> Iterator[list[Piece]]:
     run: list[Piece] = []
+    held = 0
     for one in several:
-        if run and (run[-1].end != one.first or one.end - run[0].first > most):
+        held += sizes.get(one, 0)
+        if run and (run[-1].end != one.first or one.end - run[0].first > most or held > MOST_BYTES):
             yield run
-            run = []
+            run, held = [], sizes.get(one, 0)
         run.append(one)
     if run:
         yield run
@@ -61,7 +68,8 @@ def compact(folder: Path, before: date) -> list[Joined]:
 
     Raises :class:`~streams.history.archive.files.ArchiveError` for a file that is damaged; nothing of it is removed.
     """
-    joins = plan(pieces_in(folder), before)
+    pieces = pieces_in(folder)
+    joins = plan(pieces, before, sizes={piece: (folder / piece.name).stat().st_size for piece in pieces})
     for join in joins:
         if join.whole not in join.parts and len(join.parts) > 1:
             write(folder, join.whole, _all(folder, join.parts))
