@@ -57,11 +57,15 @@ class Following:
         self.incident_version = 0
         self.error = ""
         """Why nothing is read at the moment, empty where it is."""
+        self.waiting = 0
+        """Records that were there when reading began and have not been read yet: until it is 0 the board may have old
+        values of some series beside new ones of others."""
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, name="console", daemon=True)
         self._values: list[KpiValue] = []
         self._changed: list[Incident] = []
         self._places: dict[tuple[str, int], Place] = {}
+        self._until: dict[TopicPartition, int] = {}
         self._kept = self._forgotten = 0.0
 
     def start(self) -> None:
@@ -107,6 +111,8 @@ class Following:
                         raise BrokerError(f"{partition.topic} was made again")
                     starts[partition] = found[-1].offset + 1
                     self._take(partition, found)
+                if self.waiting:
+                    self.waiting = sum(max(0, end - reader.position(each)) for each, end in self._until.items())
                 self._keep()
             self._keep(at_once=True)
         finally:
@@ -169,6 +175,8 @@ class Following:
                 starts[partition] = self._first(reader, partition, begin)
             else:
                 starts[partition] = max(begin, min(place.next, self._current(reader, partition, place.next)))
+        self._until = {partition: end for partition, (_, end) in ranges.items()}
+        self.waiting = sum(max(0, end - starts[each]) for each, end in self._until.items())
         return starts
 
     def _show_anew(self) -> None:

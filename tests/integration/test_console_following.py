@@ -88,6 +88,7 @@ def test_after_a_restart_it_reads_on_and_has_what_came_meanwhile(config: Config,
         assert again.starts()[0] == T0  # before anything is read
         assert again.board.slices("revenue", "value")
         again.until(lambda: again.starts() == [T0, T0 + HOUR])
+        again.until(lambda: again.following.waiting == 0)
         again.until(lambda: again.history.incidents()[0].owner == "ann")
         assert len(again.history.revisions("i-1")) == 2
         again.until(lambda: all(again.history.places()[key].next >= place.next for key, place in read.items()))

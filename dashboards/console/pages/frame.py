@@ -27,6 +27,8 @@ EVERY = 1.0
 """Seconds after which a page looks whether anything has changed."""
 LATE_MS = 120_000
 """Time that is further behind is worth a word."""
+MANY = 5_000
+"""So many records that are still to be read are worth a word."""
 _HEAD = Markup(
     '<link rel="stylesheet" href="/console/console.css"><script src="/console/theme.js"></script>'
     '<meta name="description" content="Daybook: what is now, and what is wrong">'
@@ -67,6 +69,8 @@ def warning_of(service: Service) -> str:
     """What makes what is shown older, or other, than it should be; empty where nothing does."""
     if service.following.error:
         return f"Nothing new can be read: {service.following.error}"
+    if service.following.waiting >= MANY:
+        return f"Still reading: {service.following.waiting:,} records to go, until then values may be old"
     if service.watching.asked and service.watching.workers is None:
         return "No worker answers here: what is shown may be old"
     behind = service.behind_ms()
