@@ -89,7 +89,6 @@ class Explanations:
             incident,
             shares=shares,
             scope=about,
-            since=min([incident.since, *(one.since for one in fell.values())]),
             cause=CAUSES.get(origin, "") if origin is not None else "",
             cause_until=self._cause_until(direct, fell),
             title=_title(strongest(direct), about) if direct else _fell(fell, about),
