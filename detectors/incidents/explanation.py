@@ -90,7 +90,7 @@ class Explanations:
             shares=shares,
             scope=about,
             cause=CAUSES.get(origin, "") if origin is not None else "",
-            cause_until=self._cause_until(direct, fell),
+            cause_until=max(incident.since, self._cause_until(direct, fell)),
             title=_title(strongest(direct), about) if direct else _fell(fell, about),
         )
         if about == incident.scope or not incident.shares:

@@ -383,7 +383,7 @@ def test_a_warehouse_that_sent_less_than_its_share_is_where_it_began_though_nobo
         assert incidents.step(parcels(hour, hamburg=10.0 if stands_still else 60.0)) == []
     [found] = incidents.step(parcels(30, region="north"))
     assert (found.cause, found.scope) == ("dispatch", {"warehouse": "hamburg"})
-    assert found.cause_until == 12 * HOUR
+    assert found.title == "Time to ship higher than usual: warehouse hamburg"
     [again] = _restarted(incidents).step(parcels(31, region="north"))
     assert again.scope == {"warehouse": "hamburg"}
 
