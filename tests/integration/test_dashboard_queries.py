@@ -42,9 +42,14 @@ class Asked:
         return [{"metric": metric, "value": several[-1]} for metric, several in numbers if several]
 
     def busiest(self, dimension: str) -> str:
-        """The value of a dimension that most KPIs have something of."""
-        named = f'count by (__name__, {dimension}) ({{job="daybook", window!="", kpi="", {dimension}!=""}})'
-        return str(self.query(f"topk(1, count by ({dimension}) ({named}))")[0]["metric"][dimension])
+        """The value of a dimension that most KPIs have something of; of several such the one with most orders, parcels
+        and tickets, so that what is busiest of two dimensions is there together."""
+        of = f'job="daybook", {dimension}!=""'
+        named = f'count by (__name__, {dimension}) ({{window!="", kpi="", {of}}})'
+        kpis = f"count by ({dimension}) ({named})"
+        cases = f'{{__name__=~"daybook_(orders_placed|deliveries_completed|tickets_opened)", {of}}}'
+        ranked = f"{kpis} + clamp_max(sum by ({dimension}) ({cases}) / 1e6, 0.9) or {kpis}"
+        return str(self.query(f"topk(1, {ranked})")[0]["metric"][dimension])
 
     def choices(self, variable: Mapping[str, Any], values: Mapping[str, str]) -> list[str]:
         """What Grafana would offer for a variable."""
