@@ -55,9 +55,9 @@ def write(folder: Path, piece: Piece, records: Iterable[Records]) -> int:
     A digest of all it holds is kept in it. Raises :class:`ArchiveError` where it cannot be written.
     """
     path = folder / piece.name
-    frames, digest = [], _new_digest()
+    frames, digest = [], new_digest()
     for some in records:
-        _add(digest, some)
+        add_to(digest, some)
         frames.append(_frame(some))
     draft = path.with_name(f"{path.name}.{os.getpid()}{DRAFT}")
     try:
@@ -99,17 +99,13 @@ def read(folder: Path, piece: Piece, after: int = -1) -> Iterator[Records]:
             yield _records(rows)
 
 
-def digest_of(folder: Path, piece: Piece) -> tuple[str, str]:
-    """What a file says the digest of its records is, and what it is."""
+def digest_said(folder: Path, piece: Piece) -> str:
+    """What a file says the digest of its records is. Raises :class:`ArchiveError` where it is damaged."""
     path = folder / piece.name
-    digest = _new_digest()
-    for some in read(folder, piece):
-        _add(digest, some)
     try:
-        said = pl.read_parquet_metadata(path).get(_DIGEST, "")
+        return pl.read_parquet_metadata(path).get(_DIGEST, "")
     except (OSError, pl.exceptions.PolarsError) as error:
         raise _damaged(path, error) from None
-    return said, digest.hexdigest()
 
 
 def remove(folder: Path, piece: Piece) -> None:
@@ -167,11 +163,12 @@ def _damaged(path: Path, error: Exception) -> ArchiveError:
     return ArchiveError(f"{path}: cannot be read, it is damaged or cut off ({said})")
 
 
-def _new_digest() -> hashlib.blake2b:
+def new_digest() -> hashlib.blake2b:
+    """Of no records yet."""
     return hashlib.blake2b(digest_size=16)
 
 
-def _add(digest: hashlib.blake2b, records: Records) -> None:
+def add_to(digest: hashlib.blake2b, records: Records) -> None:
     """Add records to a digest, which is the same however they are divided up."""
     for offset, arrival, key, value in zip(
         records.offsets.tolist(), records.arrivals.tolist(), records.keys, records.values, strict=True

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from streams.history.archive.files import ArchiveError, digest_of, pieces_in, read
+from streams.history.archive.files import ArchiveError, add_to, digest_said, new_digest, pieces_in, read
 from streams.history.archive.layout import Piece, chosen, day_of, gaps
 
 
@@ -36,18 +36,18 @@ def verify(folder: Path, progress: Callable[[int, int], None] = lambda done, of:
 
 def _wrong(folder: Path, piece: Piece) -> Iterator[str]:
     """What is wrong with a file that can be read. Raises :class:`ArchiveError` where it cannot."""
-    following, elsewhere = piece.first, 0
+    following, elsewhere, digest = piece.first, 0, new_digest()
     for some in read(folder, piece):
         offsets = some.offsets.tolist()
         if offsets != list(range(following, following + len(offsets))):
             yield f"holds other offsets than its name says, near {following}"
             return
         following += len(offsets)
+        add_to(digest, some)
         elsewhere += sum(day_of(arrival) != piece.day for arrival in some.arrivals.tolist())
     if following != piece.end:
         yield f"ends with offset {following - 1}, its name says {piece.end - 1}"
     if elsewhere:
         yield f"{elsewhere} records did not arrive on that day"
-    said, is_ = digest_of(folder, piece)
-    if said != is_:
+    if digest.hexdigest() != digest_said(folder, piece):
         yield "its records are others than those that were written (the digest differs)"
