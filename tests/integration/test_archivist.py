@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,16 +28,10 @@ from streams.runtime.offsets import offset_ranges
 from streams.runtime.reader import consumer
 from streams.runtime.reader import records as read_topic
 from streams.runtime.topics import TopicNames, admin, create_topics
+from tests.support.waiting import eventually
 
 START = 1_772_406_000_000
 Record = tuple[str, int, int, int, bytes | None, bytes | None]
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def send(config: Config, first_day: int, days: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -22,6 +20,7 @@ from streams.kpis.grid import DAY_MS, HOUR_MS
 from streams.runtime.casework import CaseFeed, read_cases
 from streams.runtime.topics import TopicNames, create_topics
 from tests.support.casework import told
+from tests.support.waiting import eventually
 
 START = 1_772_406_000_000
 """Monday 2 March 2026, midnight in Berlin."""
@@ -55,13 +54,6 @@ def spoil(config: Config) -> None:
     producer = KafkaProducer(bootstrap_servers=config.kafka.bootstrap.split(","))
     producer.send(TopicNames(config.namespace).orders, b"no event", partition=0).get(10)
     producer.close()
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def hit(ledger: Ledger, config: Config) -> set[str]:

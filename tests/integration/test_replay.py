@@ -23,9 +23,10 @@ from streams.runtime.archivist import folder_of
 from streams.runtime.incidents import read_incidents
 from streams.runtime.server import BrokerProcess
 from tests.integration.conftest import config_on
-from tests.integration.test_archivist import archived, archiving, eventually
+from tests.integration.test_archivist import archived, archiving
 from tests.integration.test_worker import Process, Start, Told, read_everything, start, told
 from tests.support.oracle import told as not_empty
+from tests.support.waiting import eventually
 
 __all__ = ["start", "told"]  # fixtures
 
