@@ -78,7 +78,8 @@ def resolved(**variables: str) -> dict[str, Any]:
 
 def with_passwords(**variables: str) -> dict[str, Any]:
     """The same, with all that is required: each a secret of its own."""
-    return resolved(**{name: f"the secret in {name}" for name, default in references().items() if default is None} | variables)
+    required = {name: f"the secret in {name}" for name, default in references().items() if default is None}
+    return resolved(**required | variables)
 
 
 def image_of(service: Mapping[str, Any]) -> str:
