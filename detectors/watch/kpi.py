@@ -17,19 +17,16 @@ from detectors.models.expectation import Profile
 from detectors.models.model import Reading
 from detectors.watch.scan import Wander
 from detectors.watch.series import Look, SeriesWatch
+from detectors.watch.settings import DEFAULT, Settings
 from detectors.watch.verdicts import Verdicts
 from detectors.watch.words import Words
 from detectors.watch.worse import worse_side
 from streams.kpis.definitions import KpiDefinition
-from streams.kpis.grid import HOUR_MS
 from streams.kpis.values import KpiValue
 
-LEAST_CASES = 3.0
-"""Nobody is told of what rests on fewer orders, parcels or tickets."""
 NOTEWORTHY = 2.0
 """From this surprise on it is said in words."""
 _TRUST = 200.0
-_COOL_DOWN_MS = 6 * HOUR_MS
 _LONGEST_MS = WEEK_MS
 _LOOKS = 0.85
 """About seven times as likely as one reading is that one of the spans, up or down, is as strange."""
@@ -91,6 +88,7 @@ class KpiWatch:
         around: Around,
         words: Words,
         verdicts: Verdicts | None = None,
+        settings: Settings = DEFAULT,
     ) -> None:
         self._kpi, self._timezone, self._around, self._words = kpi, timezone, around, words
         self._verdicts, self._heard = verdicts or Verdicts(), -1
@@ -98,13 +96,19 @@ class KpiWatch:
         self._groups: dict[tuple[str, ...], _Group] = {}
         self._whole = Calibration(trust=_TRUST)
         self.contract = Contract(per_week, WEEK_MS / kpi.grain.ms)
-        grain = kpi.grain.ms
-        self._onset = Onset(0.0, 0.0, max(1, _COOL_DOWN_MS // grain), max(2, _LONGEST_MS // grain))
+        self._onset = Onset(0.0, 0.0, 1, max(2, _LONGEST_MS // kpi.grain.ms))
+        self.adopt(per_week, settings)
         self._lifts = Lifts()
         self._last = -(1 << 62)
         self._began = -1
         # Others are no larger and no smaller on holidays.
         self._lifted = kpi.kind in ("count", "sum")
+
+    def adopt(self, per_week: float, settings: Settings) -> None:
+        """Go on under other settings, told of ``per_week`` times a week, with all that was learned."""
+        self._settings = settings
+        self.contract.per_week = per_week
+        self._onset.cool_down = max(1, settings.cool_down // self._kpi.grain.ms)
 
     @property
     def series(self) -> int:
@@ -178,7 +182,7 @@ class KpiWatch:
             "weight": float(value.weight),
             "lift": self._lifts.factor(around.kinds) if around.kinds else 1.0,
         }
-        look = series.look(x, group.wander.scales)
+        look = series.look(x, group.wander.scales, self._settings.longest)
         if not look.judged or not around.open:
             return _Seen(value, series, x, look, around, 0.0, 0.0, 0.0)
         evidence = look.evidence
@@ -191,9 +195,17 @@ class KpiWatch:
         cases = evidence.low_cases if worse < 0 else evidence.high_cases
         # A slice that is new among others.
         bad = max(0.0, bad - _doubt(value.start - series.since) + _doubt(value.start - self._began))
-        if cases < LEAST_CASES or not around.teaches or (around.holiday and not self._lifted):
+        told_of = cases >= self._settings.least_cases and self._is_large(x, look)
+        if not told_of or not around.teaches or (around.holiday and not self._lifted):
             bad = 0.0
         return _Seen(value, series, x, look, around, bad, both, raw)
+
+    def _is_large(self, x: Reading, look: Look) -> bool:
+        """Whether a value is as far off as it has to be for somebody to be told."""
+        if look.expected is None or not self._settings.least_change:
+            return True
+        middle = look.expected.middle
+        return abs(x["value"] - middle) >= self._settings.least_change * abs(middle)
 
     def _new(self, value: KpiValue) -> SeriesWatch:
         template: Profile | None = None
@@ -223,7 +235,7 @@ class KpiWatch:
             usual = one.series.model.expect({**one.x, "lift": 1.0})
             if usual is not None and one.value.value is not None:
                 self._lifts.learn(one.around.kinds, one.x["time"], one.x["value"], usual.middle)
-        one.series.learn(one.x, one.look, one.both, one.around.teaches)
+        one.series.learn(one.x, one.look, one.both, one.around.teaches, self._settings.protect)
 
     def _judged(self, one: _Seen, alert: bool, surprise: float) -> KpiValue:
         expected, evidence = one.look.expected, one.look.evidence

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from scipy.special import cython_special as special
 
-SPANS = (1, 2, 3, 6, 12, 24)
-"""Over how many of the last readings it is added up."""
+from detectors.watch.settings import SPANS
+
 _LOG10 = log(10.0)
 _LARGEST = 37.0
 
@@ -84,12 +84,19 @@ class Scan:
         self._recent: deque[tuple[float, float, float]] = deque(maxlen=self._spans[-1] - 1)
 
     def with_(
-        self, score: float, weight: float, cases: float, scales: Sequence[float], stands: float | None = None
+        self,
+        score: float,
+        weight: float,
+        cases: float,
+        scales: Sequence[float],
+        stands: float | None = None,
+        longest: int = SPANS[-1],
     ) -> Evidence:
         """The evidence once this reading is among the last. Changes nothing.
 
         ``cases`` are the orders, parcels or tickets that it rests on; ``scales`` those of :class:`Wander`; ``stands``
-        is the normal score of where a level is: not its last change, and nothing to add up.
+        is the normal score of where a level is: not its last change, and nothing to add up. Spans that are longer than
+        the ``longest`` are left out.
         """
         low = high = score / scales[0]
         low_span = high_span = 1
@@ -100,6 +107,8 @@ class Scan:
         recent = self._recent
         at = len(recent)
         for number, span in enumerate(self._spans[1:], 1):
+            if span > longest:
+                break
             while seen < span and at:
                 at -= 1
                 one, square, more = recent[at]

@@ -16,9 +16,8 @@ from detectors.models.silence import Quiet, Silence
 from detectors.models.sums import Sums
 from detectors.models.tails import normal_score, surprise
 from detectors.watch.scan import Evidence, Scan
+from detectors.watch.settings import DEFAULT
 
-_STRANGE = 3.0
-"""From this surprise on a reading does not teach at once."""
 _USUAL = 1.5
 """Below it a series is as it was."""
 _LASTING_MS = 3 * 86_400_000
@@ -73,8 +72,9 @@ class SeriesWatch:
         self._aside: list[Reading] = []
         self._strange_since: float | None = None
 
-    def look(self, x: Reading, scales: Sequence[float]) -> Look:
-        """What is seen of a reading. Changes nothing. ``scales`` are those of :class:`~detectors.watch.scan.Wander`."""
+    def look(self, x: Reading, scales: Sequence[float], longest: int = DEFAULT.longest) -> Look:
+        """What is seen of a reading. Changes nothing. ``scales`` are those of :class:`~detectors.watch.scan.Wander`;
+        evidence adds up over the ``longest`` span of readings."""
         expected, value = self.model.expect(x), x["value"]
         if expected is None or value != value:
             return Look(expected, NOTHING)
@@ -82,12 +82,14 @@ class SeriesWatch:
         if isinstance(self.model, Levels):
             score, stands, scale = self.model.parts(x)
             weight = 1.0 / scale if scale > 0.0 else 0.0
-            return Look(expected, self._scan.with_(score, weight, off, scales, stands), score, weight, 0.0, True)
+            return Look(
+                expected, self._scan.with_(score, weight, off, scales, stands, longest), score, weight, 0.0, True
+            )
         score = normal_score(self.model.score_one(x), (off > 0.0) - (off < 0.0))
         width = expected.high - expected.low
         weight = (1.0 if self._additive else expected.middle) / width if width > 0.0 else 0.0
         cases = self._cases(x, off)
-        evidence = self._scan.with_(score, weight, cases, scales)
+        evidence = self._scan.with_(score, weight, cases, scales, longest=longest)
         quiet = None if self._silence is None else self._silence.quiet(x)
         if quiet is not None and surprise(quiet.p) > evidence.low:
             span = round((x["time"] + x["span"] - quiet.since) / x["span"])
@@ -105,8 +107,11 @@ class SeriesWatch:
             return off * x["weight"]
         return x["weight"] if off > 0.0 else -x["weight"]
 
-    def learn(self, x: Reading, look: Look, strange: float, teaches: bool = True) -> bool:
-        """Take a reading for usual, unless it is ``strange`` (-log10 p) or does not teach. Whether it was learned."""
+    def learn(
+        self, x: Reading, look: Look, strange: float, teaches: bool = True, protect: float = DEFAULT.protect
+    ) -> bool:
+        """Take a reading for usual, unless it is ``strange`` (-log10 p, from ``protect`` on) or does not teach. Whether
+        it was learned."""
         if self._silence is not None:
             self._silence.note(x)
         if not teaches:
@@ -116,7 +121,7 @@ class SeriesWatch:
         if look.judged:
             self._scan.add(look.score, look.weight, look.cases)
         if self._strange_since is None:
-            if strange >= _STRANGE and not self._is_new(x, look):
+            if strange >= protect and not self._is_new(x, look):
                 self._strange_since = x["time"]
         elif strange < _USUAL:
             self._strange_since, self._aside = None, []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
 from detectors.calendar.business import BusinessCalendar
 from detectors.watch.kpi import KpiWatch
+from detectors.watch.settings import DEFAULT, Settings, shares
 from detectors.watch.verdicts import Verdicts
 from detectors.watch.words import Words
 from streams.kpis.definitions import Definitions
@@ -18,8 +19,8 @@ class Watch:
     """Judges final KPI values, each KPI by itself: what becomes of one does not depend on which others are in the same
     place.
 
-    ``per_week`` is how often a week the team agreed to be told of something, shared equally by all KPIs; ``verdicts``
-    are what people made of it.
+    ``per_week`` is how often a week the team agreed to be told of something, shared equally by all KPIs that have no
+    ``settings`` of their own about it; ``verdicts`` are what people made of it.
     """
 
     def __init__(
@@ -28,12 +29,22 @@ class Watch:
         per_week: float,
         calendar: BusinessCalendar | None = None,
         verdicts: Verdicts | None = None,
+        settings: Mapping[str, Settings] | None = None,
     ) -> None:
         self.calendar = calendar or BusinessCalendar(definitions.timezone)
         words = Words(definitions.currency)
-        share = per_week / max(1, len(definitions.kpis))
+        settings = settings or {}
+        share = shares([kpi.name for kpi in definitions.kpis], per_week, settings)
         self._kpis = {
-            kpi.name: KpiWatch(kpi, definitions.timezone, share, self.calendar.at, words, verdicts)
+            kpi.name: KpiWatch(
+                kpi,
+                definitions.timezone,
+                share[kpi.name],
+                self.calendar.at,
+                words,
+                verdicts,
+                settings.get(kpi.name, DEFAULT),
+            )
             for kpi in definitions.kpis
         }
 
@@ -52,6 +63,12 @@ class Watch:
             kpi, grain = self._kpis.get(name), list(several)
             judged += grain if kpi is None or not fresh else kpi.step(grain)
         return judged
+
+    def adopt(self, per_week: float, settings: Mapping[str, Settings]) -> None:
+        """Go on under other settings, with all that was learned."""
+        share = shares(list(self._kpis), per_week, settings)
+        for name, kpi in self._kpis.items():
+            kpi.adopt(share[name], settings.get(name, DEFAULT))
 
     def state(self) -> dict[str, Any]:
         """Everything learned, as plain values and arrays."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from streams.config.alerts import check_alerts
 from streams.config.kpis import read_kpis
 from streams.config.places import Noted, Place, Problems, Wrong, compose, read, variable
 from streams.config.readers import span_text
@@ -132,6 +133,8 @@ class _Loading:
         used = moment_sets(kpis)
         if len(used) > MOST_MOMENTS:
             self.entries["kpis"].note(f"{len(used)} different moments and lists of moments (at most {MOST_MOMENTS})")
+        if "alerts" in self.entries:
+            check_alerts(self.entries["alerts"], config.alerts, [kpi.name for kpi in kpis])
         return replace(
             config,
             dimensions=tuple(dimension for dimension in dimensions.values() if dimension is not None),

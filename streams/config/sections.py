@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from streams.config.alerts import alerts
 from streams.config.business import business
 from streams.config.notify import link, not_a_web_address, notify, web_address
 from streams.config.places import Place
@@ -18,7 +19,6 @@ from streams.config.readers import (
     literal,
     matching,
     milliseconds,
-    number,
     path,
     port,
     section,
@@ -33,7 +33,6 @@ from streams.config.structs import (
     NAMESPACE,
     SECOND,
     WEEK,
-    Alerts,
     Archive,
     Console,
     Grafana,
@@ -164,13 +163,6 @@ def _site(place: Place) -> str:
     return url
 
 
-def _rate(place: Place) -> float:
-    value = number(place)
-    if not 0.01 <= value <= 1_000:
-        raise place.wrong(f"{value:g} alerts a week (expected 0.01 to 1000)")
-    return value
-
-
 READERS: Mapping[str, Reader[Any]] = {
     "namespace": _namespace,
     "data_dir": path,
@@ -189,7 +181,7 @@ READERS: Mapping[str, Reader[Any]] = {
     "limits": section(
         Limits, {"values_per_dimension": integer(1, 1000), "event_bytes": integer(1024, 100 * 1024 * 1024)}
     ),
-    "alerts": section(Alerts, {"per_week": _rate}),
+    "alerts": alerts,
     "notify": notify,
     "archive": section(Archive, {"folder": path, "flush": milliseconds(SECOND, DAY)}),
     "grafana": section(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from detectors.watch.settings import Settings
 from streams.errors import ConfigError
 from streams.events.types import TYPE_NAMES
 from streams.kpis.definitions import Definitions, DimensionDefinition, KpiDefinition, Moment
@@ -57,9 +59,11 @@ class Business(Struct, frozen=True, kw_only=True):
 
 
 class Alerts(Struct, frozen=True, kw_only=True):
-    """How often the team agreed to be disturbed: ``per_week`` alerts of the whole business."""
+    """How often the team agreed to be disturbed: ``per_week`` alerts of the whole business, and by KPI what is to be
+    otherwise than it would be."""
 
     per_week: float = 3.0
+    kpis: Mapping[str, Settings] = {}
 
 
 class WebhookTarget(Struct, frozen=True, kw_only=True):

@@ -214,7 +214,7 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
         return revive_book(WatchedBook(series, watch()), chain, _first_number())
 
     def watch() -> Watch:
-        return Watch(definitions, config.alerts.per_week, calendar, verdicts)
+        return Watch(definitions, config.alerts.per_week, calendar, verdicts, config.alerts.kpis)
 
     def response(_: int, chain: Chain) -> Answered:
         return revive_response(Response(definitions, notices_of(config)), chain, _first_number())

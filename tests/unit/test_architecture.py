@@ -18,7 +18,8 @@ ALLOWED = {
     "streams.errors": (),
     "streams.events": ("streams.errors",),
     "streams.kpis": ("streams.errors", "streams.events"),
-    "streams.config": ("streams.errors", "streams.events", "streams.kpis"),
+    # What can be set about alerts is said where they are made.
+    "streams.config": ("streams.errors", "streams.events", "streams.kpis", "detectors.watch.settings"),
     "detectors": ("streams.errors", "streams.events", "streams.kpis"),
 }
 PURE = ("streams.events", "streams.kpis", "detectors")

@@ -243,6 +243,16 @@ business: {calendars: [missing.ics]}
     business.calendars[0]: missing.ics: no such file (expected a calendar file like holidays.ics)
 alerts: {per_week: 0}
     alerts.per_week: 0 alerts a week (expected 0.01 to 1000)
+alerts: {kpis: {order_placed: {per_week: 1}}}
+    alerts.kpis.order_placed: there is no KPI 'order_placed' (did you mean 'orders_placed'?)
+alerts: {kpis: {revenue: {sensitivity: 1}}}
+    alerts.kpis.revenue.sensitivity: unknown key (known: cool_down, least_cases, least_change, longest, per_week
+alerts: {kpis: {revenue: {longest: 48}}}
+    alerts.kpis.revenue.longest: '48' is not a whole number from 1 to 24
+alerts: {kpis: {revenue: {least_change: -1}}}
+    alerts.kpis.revenue.least_change: -1 is out of range (expected 0 to 100)
+alerts: {per_week: 1, kpis: {revenue: {per_week: 1}}}
+    alerts.kpis: nothing of 1 a week is left for 25 others (per_week of the whole business has to be more
 business: shop
     business: 'shop' where 'key: value' lines are expected
 kafka: {bootstrap: 'kafka://a:9092'}

@@ -37,7 +37,7 @@ def engine_of(config: Config, source: Source, *, detect: bool = True) -> Engine:
 
     calendar = business_calendar(config)
     calendar.put(occasion_of(entry) for entry in _announced(source.folder))
-    watch = Watch(definitions, config.alerts.per_week, calendar, Verdicts())
+    watch = Watch(definitions, config.alerts.per_week, calendar, Verdicts(), config.alerts.kpis)
     response = Response(definitions, notices_of(config))
     return Engine(definitions, source.partitions, config.limits.event_bytes, watch, response)
 
