@@ -80,9 +80,9 @@ def test_without_protection_a_loss_is_soon_what_is_expected() -> None:
 
 
 def test_who_is_told_more_often_has_the_lower_threshold() -> None:
-    slight = orders(0.1)
-    assert not hours_told(slight, per_week=0.001)
-    assert hours_told(slight, per_week=2.0)
+    slight = orders(0.15, until=FIRST + 8)
+    assert not hours_told(slight, per_week=0.01)
+    assert hours_told(slight, per_week=0.5)
 
 
 def test_others_share_what_those_with_their_own_leave() -> None:
