@@ -75,7 +75,7 @@ class Kernel:
         """The earliest event time taken in, in epoch ms."""
         self._dictionaries = [Dictionary(plan.values_per_dimension) for _ in plan.dimensions]
         self._intake = Intake(plan.out_of_order_ms, plan.allowed_lateness_ms, plan.future_limit_ms)
-        self._entities = Entities(plan)
+        self._entities = Entities(plan, noted=journalled)
         self._reader = Reader(plan, self._dictionaries)
         self._names_value = _naming_kinds(plan)
         self._cells = new_cells(1024)
@@ -255,7 +255,7 @@ class Kernel:
         time, key, case = of("time"), of("key"), of("case")
         earliest = int(time.min())
         self.began = earliest if self.began is None else min(self.began, earliest)
-        order = np.lexsort((key, time, case))
+        order = _in_order(case, time, key)
         case = case[order]
         state = self._entities
         state.wake(np.unique(case))
@@ -390,6 +390,23 @@ class Kernel:
         self._let_go_below, self._next_forget = state["let_go"], state["forget"]
         self._next_quieten = state["quieten"]
         self._stirred = self._doubtful = True
+
+
+def _in_order(case: I64, time: I64, key: I64) -> I64:
+    """What sorts events by case, time and key."""
+    first = int(time.min())
+    span = int(time.max()) - first + 1
+    if span * (int(case.max()) + 1) >= 1 << 62:
+        return np.lexsort((key, time, case))
+    # Both in one number, which sorts much faster; few events of a case have the same time.
+    both = case * span + (time - first)
+    order = np.argsort(both)
+    same = np.flatnonzero(both[order[1:]] == both[order[:-1]])
+    if same.size:
+        alike = np.union1d(same, same + 1)
+        some = order[alike]
+        order[alike] = some[np.lexsort((key[some], both[some]))]
+    return order
 
 
 def _outcome(batch: Batch | None, counts: Counts, disordered: int) -> Outcome:

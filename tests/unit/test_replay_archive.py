@@ -114,7 +114,8 @@ def test_values_are_the_cores_in_pieces_of_whatever_size(archive: Path) -> None:
 
 
 def test_panes_are_as_wide_as_grains_and_windows_allow() -> None:
-    assert coarse(FINE).pane_ms == 15 * 60_000
+    assert coarse(FINE).pane_ms == HOUR_MS
+    assert coarse(msgspec.structs.replace(FINE, timezone="Asia/Kathmandu")).pane_ms == 15 * 60_000
     (first, *others) = FINE.kpis
     quick = msgspec.structs.replace(first, windows=(Span("5m", 300_000), *first.windows))
     assert coarse(msgspec.structs.replace(FINE, kpis=(quick, *others))).pane_ms == 300_000

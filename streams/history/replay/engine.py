@@ -6,8 +6,10 @@ The same book, watch and response as in a worker, called one after the other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from math import gcd
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -18,11 +20,11 @@ from detectors.watch.watch import Watch
 from streams.history.replay.lane import Counts, Step
 from streams.kpis.book import SeriesBook
 from streams.kpis.definitions import Definitions
+from streams.kpis.grid import HOUR_MS
 from streams.kpis.plan import Plan
 from streams.kpis.values import KpiValue
 
-QUARTER_MS = 15 * 60_000
-"""Days begin on quarters of an hour in every time zone."""
+_YEARS = range(1970, 2100)
 
 
 class News(NamedTuple):
@@ -38,7 +40,14 @@ def coarse(definitions: Definitions) -> Definitions:
     What is final is the same, and there are far fewer cells to keep and to tell of.
     """
     spans = [span.ms for kpi in definitions.kpis for span in (kpi.grain, *kpi.windows)]
-    return msgspec.structs.replace(definitions, pane_ms=gcd(QUARTER_MS, *spans))
+    return msgspec.structs.replace(definitions, pane_ms=gcd(HOUR_MS, *_offsets(definitions.timezone), *spans))
+
+
+def _offsets(timezone: str) -> set[int]:
+    """How far a time zone is from UTC at one time or another, in ms: days begin on these."""
+    zone = ZoneInfo(timezone)
+    first_days = (datetime(year, month, 1, tzinfo=zone) for year in _YEARS for month in range(1, 13))
+    return {int((day.utcoffset() or timedelta()).total_seconds()) * 1000 for day in first_days}
 
 
 class Engine:

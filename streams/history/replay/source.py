@@ -7,12 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from streams.errors import DaybookError
 from streams.history.archive.files import pieces_in
 from streams.history.archive.layout import Piece, chosen, gaps
-from streams.history.archive.reading import records_of
+from streams.history.archive.reading import values_of
 from streams.history.replay.lane import Batch, Logs
 from streams.kpis.watermark import FAMILIES
 
@@ -81,8 +79,7 @@ def missing(source: Source) -> list[str]:
 
 
 def _batches(folder: Path, pieces: Iterable[Piece], at_once: int) -> Iterator[Batch]:
-    for _, some in records_of(folder, pieces):
-        for start in range(0, len(some), at_once):
+    for _, (arrivals, values) in values_of(folder, pieces):
+        for start in range(0, len(values), at_once):
             stop = start + at_once
-            arrivals = np.ascontiguousarray(some.arrivals[start:stop], dtype=np.int64)
-            yield Batch(some.values[start:stop], arrivals)
+            yield Batch(values[start:stop], arrivals[start:stop])
