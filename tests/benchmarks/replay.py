@@ -20,6 +20,7 @@ from streams.history.replay.source import source_of
 from streams.kpis.warm import warm
 from streams.kpis.watermark import FAMILIES
 from streams.runtime.partitions import partition_of
+from tests.benchmarks.core import Line, profiled
 from tests.benchmarks.marketplace import PARTITIONS, Marketplace, continuous
 from tests.benchmarks.processes import shared_out
 
@@ -30,6 +31,10 @@ KEEP_ENDED = 6 * 3_600_000
 START = 1_772_323_200_000
 """1 March 2026."""
 _BEGUN = "20260301T000000"
+
+
+CASES = (("KPI core, one process", False, 1), ("KPI core", False, None), ("with detection and incidents", True, None))
+"""What is measured: its name, whether values are judged, in how many processes (None: as by default)."""
 
 
 class Replayed(NamedTuple):
@@ -76,10 +81,9 @@ def make_archive(folder: Path, events: int, rate: float = RATE) -> Path:
 
 
 def measure(config: Config, folder: Path, detect: bool, processes: int | None = None) -> Replayed:
-    """Replay an archive once, in a process that has read none before, or has done so often."""
+    """Replay an archive once."""
     warm()
-    config = replace(config, lifecycle=replace(config.lifecycle, keep_ended=KEEP_ENDED))
-    source = source_of(folder)
+    config, source = _remembering(config), source_of(folder)
     used, tenths, said = _Memory(), [], [0]
 
     def progress(done: int, of: int) -> None:
@@ -93,6 +97,15 @@ def measure(config: Config, folder: Path, detect: bool, processes: int | None = 
     after = _processor()
     counts = summary.counts
     return Replayed(counts.records, counts.events, summary.values, summary.seconds, after - before, used.most, tenths)
+
+
+def profile(config: Config, folder: Path) -> list[Line]:
+    """The functions that take the most time where all is in one process."""
+    return profiled(lambda: replay(_remembering(config), source_of(folder), detect=False, processes=1))
+
+
+def _remembering(config: Config) -> Config:
+    return replace(config, lifecycle=replace(config.lifecycle, keep_ended=KEEP_ENDED))
 
 
 def _processor() -> float:

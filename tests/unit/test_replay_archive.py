@@ -76,19 +76,19 @@ def finals(values: list[KpiValue]) -> dict[Key, tuple[float | None, tuple[int, .
     return not_empty({key: (value.value, value.parts) for key, value in best.items()})
 
 
-def stepped(source: Source, at_once: int, definitions: Definitions) -> Iterator[Step]:
+def stepped(source: Source, at_once: int, definitions: Definitions, told_every: int | None = None) -> Iterator[Step]:
     lanes = {
-        number: lane(definitions, number, CONFIG.limits.event_bytes, source.logs(number, at_once))
+        number: lane(definitions, number, CONFIG.limits.event_bytes, source.logs(number, at_once), told_every)
         for number in range(source.partitions)
     }
     return side_by_side({number: steps.__next__ for number, steps in lanes.items()})
 
 
 def replayed(
-    source: Source, at_once: int, definitions: Definitions = FINE
+    source: Source, at_once: int, definitions: Definitions = FINE, told_every: int | None = None
 ) -> dict[Key, tuple[float | None, tuple[int, ...]]]:
     engine = Engine(definitions, source.partitions)
-    values = [value for step in stepped(source, at_once, definitions) for value in engine.take(step).values]
+    values = [value for step in stepped(source, at_once, definitions, told_every) for value in engine.take(step).values]
     assert engine.counts.records == source.records
     return finals(values + engine.finish().values)
 
@@ -106,6 +106,7 @@ def test_values_are_the_cores_in_pieces_of_whatever_size(archive: Path) -> None:
     found = replayed(source, at_once=10_000)
     assert found == replayed(source, at_once=97)
     assert found == replayed(source, at_once=10_000, definitions=coarse(FINE)), "in panes however wide"
+    assert found == replayed(source, at_once=10_000, told_every=HOUR_MS)
     # What is over by the last heartbeats in both.
     last = START + 3 * DAY_MS - 2 * HOUR_MS
     assert {key: one for key, one in found.items() if key[3] < last} == {
@@ -119,6 +120,23 @@ def test_panes_are_as_wide_as_grains_and_windows_allow() -> None:
     (first, *others) = FINE.kpis
     quick = msgspec.structs.replace(first, windows=(Span("5m", 300_000), *first.windows))
     assert coarse(msgspec.structs.replace(FINE, kpis=(quick, *others))).pane_ms == 300_000
+
+
+def test_what_is_told_first_is_what_was_known_then(archive: Path) -> None:
+    source, definitions = source_of(archive), coarse(FINE)
+    engine = Engine(definitions, source.partitions)
+    first: dict[Key, KpiValue] = {}
+    told = 0
+    for step in stepped(source, 10_000, definitions, HOUR_MS):
+        values = engine.take(step).values
+        told += bool(values)
+        for value in values:
+            first.setdefault((value.kpi, value.stat, tuple(value.slice.items()), value.start), value)
+    assert told > 60, "hour by hour"
+    assert {value.revision for value in first.values()} == {0}
+    at_once = Engine(definitions, source.partitions)
+    whole = [value for step in stepped(source, 10_000, definitions) for value in at_once.take(step).values]
+    assert all(value.revision == 0 for value in whole), "nothing was known between"
 
 
 def test_the_lane_that_is_furthest_behind_is_next(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,11 @@ class Engine:
         self._watch, self._response = watch, response
         self._last = 0
 
+    @property
+    def judges(self) -> bool:
+        """Whether it does."""
+        return self._watch is not None
+
     def take(self, step: Step) -> News:
         """Take in what a partition tells."""
         self.counts = self.counts.plus(step.counts)

@@ -25,6 +25,8 @@ DRAIN_AFTER = 200_000
 """Records of a partition after which its cells are told of."""
 AHEAD_MS = 86_400_000
 """How far a topic gets ahead of another in event time, at the most, about."""
+TOLD_AFTER_MS = 60_000
+"""So long after an hour is over it is told of: heartbeats have shown by then that it is."""
 OVER = int(np.iinfo(np.int64).max)
 """How far a lane has come that has ended."""
 
@@ -65,43 +67,48 @@ class Step(NamedTuple):
     reached: int
 
 
-def lane(definitions: Definitions, partition: int, event_bytes: int, logs: Logs) -> Iterator[Step]:
+def lane(
+    definitions: Definitions, partition: int, event_bytes: int, logs: Logs, told_every: int | None = None
+) -> Iterator[Step]:
     """Run through a partition's logs in the order in which records arrived, as a worker did that was not behind; but no
     topic gets further ahead of another in event time than :data:`AHEAD_MS`, however they arrived.
 
-    A topic that has ended holds the others back no longer; nor does the whole lane, once all have.
+    It tells whenever enough has been taken in, and where ``told_every`` is given (ms) each time so much has passed by
+    arrival: then what is told first is what was known then, and what came later corrects it. A topic that has ended
+    holds the others back no longer; nor does the whole lane, once all have.
     """
     kernel = Kernel(Plan(definitions), partition)
     decoders = [ChunkDecoder(family, event_bytes) for family in FAMILIES]
-    heads = {family: Head(log) for family, log in logs.items()}
+    heads = {family: _Head(log) for family, log in logs.items()}
     everybody = set(range(len(FAMILIES)))
-    counts, fed = Counts(), 0
-    while True:
-        waiting = {family: head for family, head in heads.items() if head.there}
-        if not waiting:
-            break
+    counts, fed, due = Counts(), 0, OVER
+    while waiting := {family: head for family, head in heads.items() if head.there}:
         kernel.set_idle(everybody - waiting.keys())
-        slowest = min(kernel.reached[family] for family in waiting)
-        near = {family: head for family, head in waiting.items() if kernel.reached[family] <= slowest + AHEAD_MS}
-        until = min(head.until for head in near.values())
-        taken = {family: batch for family, head in near.items() if len((batch := head.take(until)).values)}
+        reached = {family: kernel.reached[family] for family in waiting}
+        near = [family for family in waiting if reached[family] <= min(reached.values()) + AHEAD_MS]
+        arrival = min(waiting[family].arrival for family in near)
+        if fed >= DRAIN_AFTER or (fed and arrival > due):
+            yield Step(partition, kernel.drain(), counts, min(reached.values()))
+            counts, fed = Counts(), 0
+        if told_every is not None:
+            due = ((arrival - TOLD_AFTER_MS) // told_every + 1) * told_every + TOLD_AFTER_MS
+        until = min(due, *(waiting[family].until for family in near))
+        taken = {family: batch for family in near if len((batch := waiting[family].take(until)).values)}
         for outcome, batch in zip(_feed(kernel, decoders, taken), taken.values(), strict=True):
             counts = counts.plus(_counted(outcome, len(batch.values)))
             fed += len(batch.values)
-        if fed >= DRAIN_AFTER:
-            yield Step(partition, kernel.drain(), counts, min(kernel.reached[family] for family in waiting))
-            counts, fed = Counts(), 0
     yield Step(partition, kernel.drain(), counts, OVER - 1)
     kernel.set_idle(everybody)
     yield Step(partition, kernel.drain(), Counts(), OVER)
 
 
-class Head:
+class _Head:
     """Where the reading of a log stands: the batch that is being taken."""
 
     def __init__(self, log: Iterator[Batch]) -> None:
         self._log = log
         self._batch = Batch([], np.zeros(0, dtype=np.int64))
+        self._latest = self._batch.arrivals
         self._at = 0
 
     @property
@@ -112,19 +119,23 @@ class Head:
             if batch is None:
                 return False
             self._batch, self._at = batch, 0
+            self._latest = np.maximum.accumulate(batch.arrivals)
         return True
 
     @property
+    def arrival(self) -> int:
+        """When the next record arrived, epoch ms."""
+        return int(self._latest[self._at])
+
+    @property
     def until(self) -> int:
-        """Up to which arrival (epoch ms) all is at hand."""
-        return int(self._batch.arrivals[self._at :].max())
+        """Up to which arrival all is at hand."""
+        return int(self._latest[-1])
 
     def take(self, until: int) -> Batch:
         """What comes before the first record that arrived after ``until``."""
-        later = np.flatnonzero(self._batch.arrivals[self._at :] > until)
-        begin, end = self._at, self._at + int(later[0]) if later.size else len(self._batch.values)
-        self._at = end
-        return Batch(self._batch.values[begin:end], self._batch.arrivals[begin:end])
+        begin, self._at = self._at, int(np.searchsorted(self._latest, until, side="right"))
+        return Batch(self._batch.values[begin : self._at], self._batch.arrivals[begin : self._at])
 
 
 def _feed(kernel: Kernel, decoders: Sequence[ChunkDecoder], taken: Mapping[int, Batch]) -> list[Outcome]:

@@ -19,10 +19,15 @@ MANY = 300_000
 
 
 def steps_of(
-    definitions: Definitions, source: Source, event_bytes: int, processes: int | None = None
+    definitions: Definitions,
+    source: Source,
+    event_bytes: int,
+    told_every: int | None = None,
+    processes: int | None = None,
 ) -> Iterator[Step]:
     """What the partitions of a source tell, side by side in event time; the same in however many ``processes`` (None:
-    as many as there are processors, where that is worth it; 1: in this one).
+    as many as there are processors, where that is worth it; 1: in this one). ``told_every`` as for
+    :func:`~streams.history.replay.lane.lane`.
 
     Raises :class:`~streams.history.replay.source.ReplayError` where a process ends that should not, and what reading
     the source raises.
@@ -32,7 +37,7 @@ def steps_of(
         processes = 1 if source.records < MANY else len(os.sched_getaffinity(0))
     processes = min(processes, len(partitions))
     if processes <= 1:
-        yield from _here(definitions, source, event_bytes, partitions)
+        yield from _here(definitions, source, event_bytes, told_every, partitions)
         return
     context = get_context("spawn")  # a fork would copy locks that other threads hold
     running, ends = [], {}
@@ -41,7 +46,9 @@ def steps_of(
             mine = partitions[number::processes]
             receiver, sender = context.Pipe(duplex=False)
             ends.update(dict.fromkeys(mine, receiver))
-            one = context.Process(target=_there, args=(sender, definitions, source, event_bytes, mine), daemon=True)
+            one = context.Process(
+                target=_there, args=(sender, definitions, source, event_bytes, told_every, mine), daemon=True
+            )
             one.start()
             running.append(one)
             sender.close()
@@ -53,17 +60,24 @@ def steps_of(
             one.join()
 
 
-def _here(definitions: Definitions, source: Source, event_bytes: int, partitions: Sequence[int]) -> Iterator[Step]:
-    lanes = {number: lane(definitions, number, event_bytes, source.logs(number)) for number in partitions}
+def _here(
+    definitions: Definitions, source: Source, event_bytes: int, told_every: int | None, partitions: Sequence[int]
+) -> Iterator[Step]:
+    lanes = {number: lane(definitions, number, event_bytes, source.logs(number), told_every) for number in partitions}
     return side_by_side({number: steps.__next__ for number, steps in lanes.items()})
 
 
 def _there(
-    sender: Connection, definitions: Definitions, source: Source, event_bytes: int, partitions: Sequence[int]
+    sender: Connection,
+    definitions: Definitions,
+    source: Source,
+    event_bytes: int,
+    told_every: int | None,
+    partitions: Sequence[int],
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this one ends it
     try:
-        for step in _here(definitions, source, event_bytes, partitions):
+        for step in _here(definitions, source, event_bytes, told_every, partitions):
             sender.send(step)
     except DaybookError as error:
         sender.send(error)
