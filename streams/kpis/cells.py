@@ -138,6 +138,12 @@ def _copy(cells, capacity, floor, nothing):  # type: ignore[no-untyped-def]
     return fresh
 
 
+@lean
+def has_room(cells, wanted):  # type: ignore[no-untyped-def]
+    """Whether ``wanted`` more cells can be added."""
+    return (cells.meta[USED] + wanted) * 3 <= cells.table.shape[0] * 2
+
+
 @njit
 def with_room(cells, wanted):  # type: ignore[no-untyped-def]
     """The same cells with room for ``wanted`` more at a load below two thirds.
@@ -145,9 +151,9 @@ def with_room(cells, wanted):  # type: ignore[no-untyped-def]
     Those that came back to zero stay: that they did may have been taken out and not been published, and whoever goes
     on from here must then tell of it again.
     """
-    capacity = cells.table.shape[0]
-    if (cells.meta[USED] + wanted) * 3 <= capacity * 2:
+    if has_room(cells, wanted):
         return cells
+    capacity = cells.table.shape[0]
     while (cells.meta[USED] + wanted) * 3 > capacity * 2:
         capacity *= 2
     return _copy(cells, capacity, np.iinfo(np.int64).min, True)

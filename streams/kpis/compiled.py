@@ -16,7 +16,16 @@ import numba
 
 _MODULES = (
     *("absolutes", "cells", "compiled", "duplicates", "entities", "fold", "names", "program", "rows", "sketch", "step"),
-    *("scan.book", "scan.contract", "scan.digest", "scan.gather", "scan.record", "scan.spans", "scan.text"),
+    *(
+        "scan.book",
+        "scan.contract",
+        "scan.digest",
+        "scan.gather",
+        "scan.packed",
+        "scan.record",
+        "scan.spans",
+        "scan.text",
+    ),
     "scan.words",
 )
 _ELSEWHERE = ("events/timescan.py", "events/types.py")

@@ -109,8 +109,8 @@ class Dictionary:
         """Codes of a column, in order; None and the empty string are unknown."""
         get = self._codes.get
         codes = np.array([get(value, -1) if value else UNKNOWN for value in values], dtype=np.int32)
-        if self._seen + len(values) < AGEING and (codes >= 0).all():
-            self.weigh(codes)
+        if (codes >= 0).all():
+            self._weigh_all(codes)
             return codes
         self.changes += 1
         return np.array([self._admit(value) for value in values], dtype=np.int32)
@@ -122,8 +122,8 @@ class Dictionary:
 
         ``values`` gives the column itself where that is not enough.
         """
-        if self._seen + codes.size < AGEING and (codes >= 0).all():
-            self.weigh(codes)
+        if (codes >= 0).all():
+            self._weigh_all(codes)
             return codes
         return self.encode(values())
 
@@ -137,6 +137,19 @@ class Dictionary:
         self._seen += int(codes.size)
         for code, weight in enumerate(np.bincount(codes).tolist()):
             self._weights[code] += weight
+
+    def _weigh_all(self, codes: npt.NDArray[np.int32]) -> None:
+        """Count named values one after the other: as :meth:`_admit` does, weights age in between."""
+        while self._seen + codes.size >= AGEING:
+            before = AGEING - 1 - self._seen
+            self.weigh(codes[:before])
+            codes = codes[before:]
+            self.changes += 1
+            self._age()
+            self._seen = -1
+            self.weigh(codes[:1])
+            codes = codes[1:]
+        self.weigh(codes)
 
     def state(self) -> dict[str, Any]:
         """Everything, as plain values that do not change any more."""

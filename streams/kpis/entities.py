@@ -152,19 +152,55 @@ def _chain(rows, case):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _records(log, head, count):  # type: ignore[no-untyped-def]
-    records = np.empty(count, dtype=np.int64)
-    for at in range(count):
-        records[at] = head
-        head = log.record[head, NEXT]
-    return records
+def _released(rows, log, cases):  # type: ignore[no-untyped-def]
+    """What cases leave behind: the places of their events, of their rows and base rows, and of their rows alone."""
+    events = 0
+    count = 0
+    based = 0
+    for case in cases:
+        events += rows.life[case, EVENTS]
+        row = case
+        while row >= 0:
+            count += 1
+            based += rows.life[row, BASE] >= 0
+            row = rows.life[row, SIBLING]
+    records = np.empty(events, dtype=np.int64)
+    freed = np.empty(count + based, dtype=np.int64)
+    members = np.empty(count, dtype=np.int64)
+    events = 0
+    count = 0
+    at = 0
+    for case in cases:
+        record = rows.life[case, HEAD]
+        for _ in range(rows.life[case, EVENTS]):
+            records[events] = record
+            events += 1
+            record = log.record[record, NEXT]
+        row = case
+        while row >= 0:
+            if rows.life[row, BASE] >= 0:
+                freed[at] = rows.life[row, BASE]
+                at += 1
+            row = rows.life[row, SIBLING]
+        row = case
+        while row >= 0:
+            freed[at] = row
+            at += 1
+            members[count] = row
+            count += 1
+            rows.life[row, CASE] = -1
+            row = rows.life[row, SIBLING]
+    return records, freed, members
 
 
 class Entities:
-    """Cases by their subject, deliveries and tickets by their case and id."""
+    """Cases by their subject, deliveries and tickets by their case and id.
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    With ``noted``, those that get a row are noted for :meth:`take_new`.
+    """
+
+    def __init__(self, plan: Plan, noted: bool = True) -> None:
+        self._plan, self._noted = plan, noted
         self._shape = (plan.moment_count, len(plan.dimensions), plan.level_count)
         self._numbers = 1 + len(plan.numbers)
         self._row_slots = Slots(1024)
@@ -203,24 +239,23 @@ class Entities:
             return rows
         self._make_row_room(missing)
         fresh = self._row_slots.coming(missing)
-        added = self._names.add(raw, spans, kind, cases, rows, fresh, size)
-        self._row_slots.take_coming(len(added))
-        row = fresh[: len(added)].tolist()
-        case = row
-        if kind != CASES:
-            owners = self._names.cases_of(fresh[: len(added)])
-            case = owners.tolist()
-            added = [_full(*pair) for pair in zip(added, self._names.names(owners), strict=True)]
-        self._settle_in(NewEntities(row, [kind] * len(row), [name.decode() for name in added], case))
+        given = self._names.add(raw, spans, kind, cases, rows, fresh, size)
+        self._row_slots.take_coming(given)
+        fresh = fresh[:given]
+        owners = fresh if kind == CASES else self._names.cases_of(fresh)
+        _adopt_many(self.rows, fresh, np.full(given, kind, dtype=np.int64), owners)
+        if self._noted:
+            self._note(kind, fresh, owners)
         return rows
 
-    def _settle_in(self, new: NewEntities) -> None:
-        self._new.row.extend(new.row)
-        self._new.kind.extend(new.kind)
-        self._new.name.extend(new.name)
-        self._new.case.extend(new.case)
-        row, kind, case = (np.array(column, dtype=np.int64) for column in (new.row, new.kind, new.case))
-        _adopt_many(self.rows, row, kind, case)
+    def _note(self, kind: int, rows: I64, owners: I64) -> None:
+        names = self._names.names(rows)
+        if kind != CASES:
+            names = [_full(*pair) for pair in zip(names, self._names.names(owners), strict=True)]
+        self._new.row.extend(rows.tolist())
+        self._new.kind.extend([kind] * len(names))
+        self._new.name.extend(name.decode() for name in names)
+        self._new.case.extend(owners.tolist())
 
     def take_new(self) -> NewEntities:
         """The entities that got a row since the last call, in order."""
@@ -235,8 +270,8 @@ class Entities:
             if row != ours:
                 raise ContractError(f"the journal gives row {row} to {name!r}, the state row {ours}")
         self._name(new.row, new.kind, new.case, new.name)
-        self._settle_in(new)
-        self.take_new()
+        rows, kinds, cases = (np.array(column, dtype=np.int64) for column in (new.row, new.kind, new.case))
+        _adopt_many(self.rows, rows, kinds, cases)
 
     def _name(self, row: list[int], kind: list[int], case: list[int], name: list[str]) -> None:
         kinds, cases = np.array(kind, dtype=np.int64), np.array(case, dtype=np.int64)
@@ -323,16 +358,12 @@ class Entities:
 
     def release(self, cases: I64) -> None:
         """Forget these cases, their entities and events."""
-        rows = self.rows
-        for case in cases.tolist():
-            self._log_slots.give(_records(self.log, rows.life[case, HEAD], rows.life[case, EVENTS]).tolist())
-            members = _chain(rows, case)
-            bases = rows.life[members, BASE]
-            self._row_slots.give(bases[bases >= 0].tolist())
-            self._row_slots.give(members.tolist())
-            rows.life[members, CASE] = -1
-            self._names.remove(members)
-            self._settle_at.pop(case, None)
+        records, rows, members = _released(self.rows, self.log, cases)
+        self._log_slots.give(records.tolist())
+        self._row_slots.give(rows.tolist())
+        self._names.remove(members)
+        for case in self._settle_at.keys() & set(cases.tolist()) if self._settle_at else ():
+            del self._settle_at[case]
 
     def _make_row_room(self, wanted: int) -> None:
         capacity = self._row_slots.lacking(wanted)

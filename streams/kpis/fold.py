@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.kpis.cells import FRONTIER, with_room
+from streams.kpis.cells import FRONTIER, has_room, with_room
 from streams.kpis.compiled import lean, njit
 from streams.kpis.program import LATENESS, MOST_CELLS, OVERDUE_NEVER, PANE
 from streams.kpis.rows import (
@@ -97,7 +97,9 @@ def fold_chunk(rows, log, program, cells, case_of, records):  # type: ignore[no-
                     rows.life[case, HEAD] = record
                 rows.life[case, TAIL] = record
                 rows.life[case, EVENTS] += 1
-                cells = with_room(cells, room(rows, log, program, case, record))
+                wanted = room(rows, log, program, case, record)
+                if not has_room(cells, wanted):
+                    cells = with_room(cells, wanted)
                 step(rows, log, program, cells, case, record, np.int64(1), NOWHERE, dims)
         else:
             floor = log.record[records[start], TIME] // program.settings[PANE]

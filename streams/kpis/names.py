@@ -203,17 +203,13 @@ class Names:
         missing, size = _find(self._table, raw, spans, kind, cases, rows)
         return rows, int(missing), int(size)
 
-    def add(self, raw: U8, spans: I64, kind: int, cases: I64, rows: I64, fresh: I64, size: int) -> list[bytes]:
+    def add(self, raw: U8, spans: I64, kind: int, cases: I64, rows: I64, fresh: I64, size: int) -> int:
         """Give rows out of ``fresh``, in order, to the names that have none, and write them into ``rows``.
 
-        Returns the names that got one. ``size`` is at least the bytes they have.
+        Returns how many got one. ``size`` is at least the bytes they have.
         """
         self._make_room(fresh, size)
-        begin = int(self._table.counts[TEXT])
-        given = int(_add(self._table, raw, spans, kind, cases, rows, fresh))
-        blob = self._table.text[begin : int(self._table.counts[TEXT])].tobytes()
-        ends = np.cumsum(self._table.length[fresh[:given]]).tolist()
-        return [blob[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        return int(_add(self._table, raw, spans, kind, cases, rows, fresh))
 
     def restore(self, rows: I64, kinds: I64, cases: I64, names: Sequence[bytes]) -> None:
         """Name rows that have no name; nobody else has these names."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from streams.config import load_config
 from streams.errors import DaybookError
-from tests.benchmarks import core, latency, report, scaling, throughput
+from tests.benchmarks import core, latency, replay, report, scaling, throughput
 from tests.benchmarks.laboratory import DEFAULTS, Laboratory
 from tests.benchmarks.marketplace import recording
 
@@ -87,11 +89,25 @@ def _latency(wanted: argparse.Namespace, say: Callable[[str], None]) -> str:
         return report.latency([latency.measure(lab, rate, 6.0 if wanted.quick else 20.0) for rate in RATES])
 
 
+def _replay(wanted: argparse.Namespace, say: Callable[[str], None]) -> str:
+    config, found = load_config(DEFAULTS, {}), []
+    with tempfile.TemporaryDirectory() as folder:
+        archive = replay.make_archive(Path(folder), 400_000 if wanted.quick else 10_000_000)
+        say("the archive is written")
+        for what, detect, processes in replay.CASES:
+            for _ in range(1 if wanted.quick else wanted.runs):
+                found.append((what, replay.measure(config, archive, detect, processes)))
+                say(f"{what}: {found[-1][1].rate:,.0f} records/s")
+        lines = replay.profile(config, archive)
+    return report.replayed(found, lines)
+
+
 _MEASURE: dict[str, Callable[[argparse.Namespace, Callable[[str], None]], str]] = {
     "throughput": _throughput,
     "core": _core,
     "scaling": _scaling,
     "latency": _latency,
+    "replay": _replay,
 }
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import cProfile
 import pstats
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -164,9 +164,15 @@ class Line(NamedTuple):
 def profile(definitions: Definitions, load: Sequence[Piece], most: int = 12) -> list[Line]:
     """The functions that take the most time in themselves, under Python's profiler."""
     warm()
-    core, profiler = Core(definitions), cProfile.Profile()
+    core = Core(definitions)
+    return profiled(lambda: core.run(load), most)
+
+
+def profiled(run: Callable[[], object], most: int = 12) -> list[Line]:
+    """The same of whatever is run."""
+    profiler = cProfile.Profile()
     profiler.enable()
-    core.run(load)
+    run()
     profiler.disable()
     rows = pstats.Stats(profiler).stats.items()  # type: ignore[attr-defined]  # not in its annotations
     whole = sum(own for _, (_, _, own, _, _) in rows)

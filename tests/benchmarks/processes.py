@@ -31,6 +31,16 @@ def usage(pid: int) -> Usage:
     return Usage(_seconds(here / "stat"), threads, _mib(status["VmRSS"]), _mib(status["VmHWM"]))
 
 
+def shared_out(pid: int) -> float:
+    """The memory of one among processes, MiB: of what several have together each counts its part (Pss). 0 where there
+    is no such process."""
+    try:
+        lines = (Path("/proc") / str(pid) / "smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return next((_mib(line.split(":", 1)[1]) for line in lines if line.startswith("Pss:")), 0.0)
+
+
 def _seconds(stat: Path) -> float:
     # After the command in parentheses, which may hold anything: state is the third field, utime the fourteenth.
     fields = stat.read_text().rpartition(")")[2].split()

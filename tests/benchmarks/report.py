@@ -14,6 +14,7 @@ from tests.benchmarks.figures import median, quantity, spread, table
 from tests.benchmarks.latency import Latency
 from tests.benchmarks.machine import describe_machine
 from tests.benchmarks.peers import PEERS
+from tests.benchmarks.replay import Replayed
 from tests.benchmarks.scaling import Corner, Measured
 from tests.benchmarks.throughput import PeerRun, Run, Throughput
 
@@ -25,7 +26,7 @@ PAGE = DOCS / "benchmarks.md"
 PLOT_SCALING = DOCS / "img" / "benchmark-scaling.png"
 PLOT_ENGINES = DOCS / "img" / "benchmark-engines.png"
 _OURS, _THEIRS = "#1f6fb4", "#9aa5b1"
-PARTS = ("throughput", "core", "scaling", "latency")
+PARTS = ("throughput", "core", "scaling", "latency", "replay")
 
 
 def put(part: str, text: str, page: str) -> str:
@@ -187,6 +188,33 @@ def latency(found: list[Latency]) -> str:
     ]
     head = ("events/s", "orders seen", "p50 ms", "p99 ms", "most ms", "sender behind p99 ms", "worker cores")
     return table(head, rows)
+
+
+def replayed(found: Sequence[tuple[str, Replayed]], lines: Iterable[Line]) -> str:
+    """Replays by what was done, medians; memory while the best run went on; the profile of one process."""
+    rows, memory = [], []
+    for what in dict.fromkeys(name for name, _ in found):
+        runs = [run for name, run in found if name == what]
+        rate = median([run.rate for run in runs])
+        rows.append(
+            (
+                what,
+                f"{runs[0].records:,}",
+                quantity(rate),
+                spread([run.rate for run in runs]),
+                quantity(median([run.processor / run.records * 1e6 for run in runs])),
+                quantity(max(run.peak for run in runs)),
+            )
+        )
+        memory.append((what, *(quantity(one) for one in runs[-1].tenths[1::2])))
+    profile = [(f"{line.share:.0%}", line.calls, f"`{line.where}`") for line in lines]
+    head = ("", "records", "records/s, median", "runs", "CPU µs/record", "peak MiB")
+    return (
+        f"{table(head, rows)}\n\nMiB of all processes together after each fifth of the records:\n\n"
+        f"{table(('', '20%', '40%', '60%', '80%', '100%'), memory)}\n\n"
+        f"In one process, under Python's profiler, by time in the function itself:\n\n"
+        f"{table(('share', 'calls', 'function'), profile)}"
+    )
 
 
 def plot_scaling(found: list[Measured]) -> None:

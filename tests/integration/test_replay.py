@@ -99,7 +99,7 @@ def test_a_replay_gives_the_values_that_live_gave(config: Config, start: Start, 
     values: list[KpiValue] = []
     incidents: dict[str, Incident] = {}
     engine = engine_of(config, source)
-    for news in news_of(engine, source):
+    for news in news_of(config, engine, source):
         values += news.values
         incidents |= {one.id: one for one in news.incidents}
     counts = engine.counts

@@ -301,12 +301,12 @@ def test_names_keep_their_rows_until_they_are_taken_away(steps: list[tuple[bool,
         assert rows.tolist() == [model.get(key, -1) for key in keys]
         assert missing == sum(key not in model for key in keys)
         fresh = np.arange(next_row, next_row + missing, dtype=np.int64)
-        added = names.add(raw, spans, kind, cases, rows, fresh, size)
+        given = names.add(raw, spans, kind, cases, rows, fresh, size)
         for key in keys:
             if key not in model:
                 model[key] = next_row
                 next_row += 1
-        assert added == [key[2] for key, row in model.items() if row in set(fresh.tolist())]
+        assert names.names(fresh[:given]) == [key[2] for key, row in model.items() if row in set(fresh.tolist())]
         assert rows.tolist() == [model[key] for key in keys]
     assert names.all() == (sorted(model.values()), [key[2] for key, _ in sorted(model.items(), key=lambda one: one[1])])
     assert names.cases == sum(kind == 0 for kind, _, _ in model)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date
 from functools import cache
+from multiprocessing import active_children
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
@@ -16,12 +19,15 @@ from streams.events.types import CalendarEntry, SourceHeartbeat
 from streams.history.archive.files import ArchiveError
 from streams.history.archive.layout import Log
 from streams.history.archive.writer import Writer
-from streams.history.replay.engine import Engine
+from streams.history.replay.engine import Engine, coarse
+from streams.history.replay.lane import OVER, Step, lane, side_by_side
+from streams.history.replay.processes import steps_of
 from streams.history.replay.results import ResultsError
 from streams.history.replay.run import replay
-from streams.history.replay.source import ReplayError, Source, batches, missing, source_of
+from streams.history.replay.source import ReplayError, Source, missing, source_of
 from streams.ingest.simulator import Simulation, SimulatorSettings
 from streams.ingest.simulator.send import Record, records
+from streams.kpis.definitions import Definitions, Span
 from streams.kpis.values import KpiValue
 from streams.runtime.partitions import partition_of
 from tests.support.oracle import Key
@@ -31,6 +37,7 @@ from tests.support.pipeline import Pipeline
 START = 1_772_406_000_000
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 CONFIG = load_config(env={})
+FINE = CONFIG.definitions()
 TOPICS = ("orders", "deliveries", "support", "calendar")
 
 
@@ -69,11 +76,19 @@ def finals(values: list[KpiValue]) -> dict[Key, tuple[float | None, tuple[int, .
     return not_empty({key: (value.value, value.parts) for key, value in best.items()})
 
 
-def replayed(source: Source, at_once: int) -> dict[Key, tuple[float | None, tuple[int, ...]]]:
-    engine = Engine(CONFIG.definitions(), source.partitions, CONFIG.limits.event_bytes)
-    values: list[KpiValue] = []
-    for batch in batches(source, engine.reached, engine.end, at_once):
-        values += engine.feed(batch.partition, batch.family, batch.values, batch.arrivals).values
+def stepped(source: Source, at_once: int, definitions: Definitions, told_every: int | None = None) -> Iterator[Step]:
+    lanes = {
+        number: lane(definitions, number, CONFIG.limits.event_bytes, source.logs(number, at_once), told_every)
+        for number in range(source.partitions)
+    }
+    return side_by_side({number: steps.__next__ for number, steps in lanes.items()})
+
+
+def replayed(
+    source: Source, at_once: int, definitions: Definitions = FINE, told_every: int | None = None
+) -> dict[Key, tuple[float | None, tuple[int, ...]]]:
+    engine = Engine(definitions, source.partitions)
+    values = [value for step in stepped(source, at_once, definitions, told_every) for value in engine.take(step).values]
     assert engine.counts.records == source.records
     return finals(values + engine.finish().values)
 
@@ -90,6 +105,8 @@ def test_values_are_the_cores_in_pieces_of_whatever_size(archive: Path) -> None:
     source = source_of(archive)
     found = replayed(source, at_once=10_000)
     assert found == replayed(source, at_once=97)
+    assert found == replayed(source, at_once=10_000, definitions=coarse(FINE)), "in panes however wide"
+    assert found == replayed(source, at_once=10_000, told_every=HOUR_MS)
     # What is over by the last heartbeats in both.
     last = START + 3 * DAY_MS - 2 * HOUR_MS
     assert {key: one for key, one in found.items() if key[3] < last} == {
@@ -97,15 +114,65 @@ def test_values_are_the_cores_in_pieces_of_whatever_size(archive: Path) -> None:
     }
 
 
-def test_nobody_is_fed_far_ahead_of_the_others(archive: Path) -> None:
-    source = source_of(archive)
-    engine = Engine(CONFIG.definitions(), source.partitions, CONFIG.limits.event_bytes)
-    for batch in batches(source, engine.reached, engine.end, 50):
-        before = [engine.reached(partition, family) for partition in range(2) for family in range(3)]
-        assert engine.reached(batch.partition, batch.family) == min(before)
-        engine.feed(batch.partition, batch.family, batch.values, batch.arrivals)
-        if engine.counts.records > source.records // 2:
-            break
+def test_panes_are_as_wide_as_grains_and_windows_allow() -> None:
+    assert coarse(FINE).pane_ms == HOUR_MS
+    assert coarse(msgspec.structs.replace(FINE, timezone="Asia/Kathmandu")).pane_ms == 15 * 60_000
+    (first, *others) = FINE.kpis
+    quick = msgspec.structs.replace(first, windows=(Span("5m", 300_000), *first.windows))
+    assert coarse(msgspec.structs.replace(FINE, kpis=(quick, *others))).pane_ms == 300_000
+
+
+def test_what_is_told_first_is_what_was_known_then(archive: Path) -> None:
+    source, definitions = source_of(archive), coarse(FINE)
+    engine = Engine(definitions, source.partitions)
+    first: dict[Key, KpiValue] = {}
+    told = 0
+    for step in stepped(source, 10_000, definitions, HOUR_MS):
+        values = engine.take(step).values
+        told += bool(values)
+        for value in values:
+            first.setdefault((value.kpi, value.stat, tuple(value.slice.items()), value.start), value)
+    assert told > 60, "hour by hour"
+    assert {value.revision for value in first.values()} == {0}
+    at_once = Engine(definitions, source.partitions)
+    whole = [value for step in stepped(source, 10_000, definitions) for value in at_once.take(step).values]
+    assert all(value.revision == 0 for value in whole), "nothing was known between"
+
+
+def test_the_lane_that_is_furthest_behind_is_next(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.history.replay.lane.DRAIN_AFTER", 40)
+    reached: dict[int, int] = {}
+    steps = list(stepped(source_of(archive), 20, coarse(FINE)))
+    for step in steps:
+        assert len(reached) < 2 or reached[step.partition] == min(reached.values())
+        reached[step.partition] = step.reached
+    assert len(steps) > 20
+    assert set(reached.values()) == {OVER}
+
+
+def test_several_processes_tell_what_one_does(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, definitions, most = source_of(archive), coarse(FINE), CONFIG.limits.event_bytes
+    alone = list(steps_of(definitions, source, most, processes=1))
+    assert alone == list(steps_of(definitions, source, most, processes=2))
+    assert {step.partition for step in alone} == {0, 1}
+
+
+def test_what_is_damaged_is_named_from_another_process_too(archive: Path) -> None:
+    path = sorted(archive.glob("topic=support/*/*.parquet"))[-1]
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(ArchiveError, match="damaged or cut off"):
+        list(steps_of(FINE, source_of(archive), CONFIG.limits.event_bytes, processes=2))
+    assert active_children() == []
+
+
+def test_a_process_that_is_gone_is_no_end(archive: Path) -> None:
+    steps = steps_of(FINE, source_of(archive), CONFIG.limits.event_bytes, processes=2)
+    next(steps)
+    for one in active_children():
+        one.kill()
+        one.join()
+    with pytest.raises(ReplayError, match="ended before its work was done"):
+        list(steps)
 
 
 def test_results_are_written_for_other_programs(archive: Path, tmp_path: Path) -> None:

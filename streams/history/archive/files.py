@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import nanoarrow
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from streams.errors import DaybookError
 from streams.history.archive.layout import DRAFT, Piece, piece_of
+from streams.kpis.scan.packed import Packed, pack_views
 
 I64 = npt.NDArray[np.int64]
 
@@ -99,6 +101,21 @@ def read(folder: Path, piece: Piece, after: int = -1) -> Iterator[Records]:
             yield _records(rows)
 
 
+def read_values(folder: Path, piece: Piece, after: int = -1) -> Iterator[tuple[I64, Packed]]:
+    """Arrivals and values of the same records, without keys, and much faster.
+
+    Raises :class:`ArchiveError` where it is damaged, before or while records come.
+    """
+    path = folder / piece.name
+    frame, start = _scanned(path).select("offset", "arrival", "value"), 0
+    while not (rows := _collected(path, frame.slice(start, ROWS_AT_ONCE))).is_empty():
+        start += len(rows)
+        if rows["offset"][0] <= after:
+            rows = rows.filter(pl.col("offset") > after)
+        if not rows.is_empty():
+            yield rows["arrival"].cast(pl.Int64).to_numpy(), _packed(rows["value"])
+
+
 def digest_said(folder: Path, piece: Piece) -> str:
     """What a file says the digest of its records is. Raises :class:`ArchiveError` where it is damaged."""
     path = folder / piece.name
@@ -139,6 +156,13 @@ def _records(rows: pl.DataFrame) -> Records:
         rows["key"].to_list(),
         rows["value"].to_list(),
     )
+
+
+def _packed(column: pl.Series) -> Packed:
+    (array,) = nanoarrow.c_array_stream(column.rechunk())
+    view = array.view()
+    _, views, *buffers, _ = (np.frombuffer(view.buffer(at), dtype=np.uint8) for at in range(view.n_buffers))
+    return pack_views(views, buffers, column.is_null().to_numpy())
 
 
 def _scanned(path: Path) -> pl.LazyFrame:

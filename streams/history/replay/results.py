@@ -14,7 +14,7 @@ import polars as pl
 
 from detectors.incidents.incident import Incident
 from streams.errors import DaybookError
-from streams.history.replay.engine import Counts
+from streams.history.replay.lane import Counts
 from streams.kpis.values import KpiValue
 
 ROWS = 200_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,10 @@ from streams.events.codec import decode_calendar
 from streams.events.types import CalendarData
 from streams.history.archive.files import pieces_in
 from streams.history.archive.reading import records_of
-from streams.history.replay.engine import Engine, News
+from streams.history.replay.engine import Engine, News, coarse
+from streams.history.replay.processes import steps_of
 from streams.history.replay.results import Results, Summary
-from streams.history.replay.source import Source, batches
+from streams.history.replay.source import Source
 from streams.runtime.calendar import business_calendar
 from streams.runtime.notify.channels import notices_of
 
@@ -30,16 +31,16 @@ Progress = Callable[[int, int], None]
 def engine_of(config: Config, source: Source, *, detect: bool = True) -> Engine:
     """The core as a worker with that configuration has it. All that the archived calendar announces is known from the
     beginning; what people said of alerts is not."""
-    definitions = config.definitions()
+    definitions = coarse(config.definitions())
     if not detect:
-        return Engine(definitions, source.partitions, config.limits.event_bytes)
+        return Engine(definitions, source.partitions)
     from detectors.calendar.occasions import occasion_of
 
     calendar = business_calendar(config)
     calendar.put(occasion_of(entry) for entry in _announced(source.folder))
     watch = Watch(definitions, config.alerts.per_week, calendar, Verdicts(), config.alerts.kpis)
     response = Response(definitions, notices_of(config))
-    return Engine(definitions, source.partitions, config.limits.event_bytes, watch, response)
+    return Engine(definitions, source.partitions, watch, response)
 
 
 def _announced(folder: Path) -> Iterator[CalendarData]:
@@ -54,33 +55,48 @@ def _announced(folder: Path) -> Iterator[CalendarData]:
     return (entry for entry in entries.values() if entry is not None)
 
 
-def news_of(engine: Engine, source: Source, progress: Progress = lambda done, of: None) -> Iterator[News]:
-    """Replay all of it; ``progress`` is told how many records have been fed, of how many."""
+def news_of(
+    config: Config,
+    engine: Engine,
+    source: Source,
+    progress: Progress = lambda done, of: None,
+    processes: int | None = None,
+) -> Iterator[News]:
+    """Replay all of it; ``progress`` is told how many records have been fed, of how many. ``processes`` as in
+    :func:`~streams.history.replay.processes.steps_of`."""
     total = source.records
-    for batch in batches(source, engine.reached, engine.end):
-        yield engine.feed(batch.partition, batch.family, batch.values, batch.arrivals)
+    told_every = min(kpi.grain.ms for kpi in config.kpis) if engine.judges else None
+    for step in steps_of(engine.definitions, source, config.limits.event_bytes, told_every, processes):
+        yield engine.take(step)
         progress(engine.counts.records, total)
     yield engine.finish()
 
 
 def replay(
-    config: Config, source: Source, out: Path | None = None, *, detect: bool = True, progress: Progress | None = None
+    config: Config,
+    source: Source,
+    out: Path | None = None,
+    *,
+    detect: bool = True,
+    progress: Progress | None = None,
+    processes: int | None = None,
 ) -> Summary:
-    """Replay, and write what comes of it to a folder if one is given.
+    """Replay, and write what comes of it to a folder if one is given. ``processes`` as for :func:`news_of`.
 
     Raises :class:`~streams.history.replay.results.ResultsError` where that cannot be, and
     :class:`~streams.history.archive.files.ArchiveError` for a damaged file; then nothing is left of it.
     """
     engine = engine_of(config, source, detect=detect)
+    news = news_of(config, engine, source, progress or (lambda done, of: None), processes)
     if out is None:
-        return _run(engine, source, None, progress)
+        return _run(engine, news, None)
     with Results(out) as results:
-        return _run(engine, source, results, progress)
+        return _run(engine, news, results)
 
 
-def _run(engine: Engine, source: Source, results: Results | None, progress: Progress | None) -> Summary:
+def _run(engine: Engine, whole: Iterable[News], results: Results | None) -> Summary:
     begun, values, alerts, incidents = time.monotonic(), 0, 0, set[str]()
-    for news in news_of(engine, source, progress or (lambda done, of: None)):
+    for news in whole:
         values += len(news.values)
         alerts += sum(value.alert for value in news.values)
         incidents |= {one.id for one in news.incidents}

@@ -1,36 +1,25 @@
-"""What is replayed: the event topics of an archive, side by side in event time."""
+"""What is replayed: the event topics of an archive."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from streams.errors import DaybookError
-from streams.history.archive.files import I64, pieces_in
+from streams.history.archive.files import pieces_in
 from streams.history.archive.layout import Piece, chosen, gaps
-from streams.history.archive.reading import records_of
+from streams.history.archive.reading import values_of
+from streams.history.replay.lane import Batch, Logs
 from streams.kpis.watermark import FAMILIES
 
-AT_ONCE = 10_000
+AT_ONCE = 50_000
 """Records that are fed at once."""
 
 
 class ReplayError(DaybookError):
     """There is nothing to replay, or not all of it."""
-
-
-class Batch(NamedTuple):
-    """Records of one topic (``family``: 0 orders, 1 deliveries, 2 support) of one partition; ``arrivals`` are epoch
-    ms."""
-
-    partition: int
-    family: int
-    values: list[bytes | None]
-    arrivals: I64
 
 
 class Source(NamedTuple):
@@ -48,6 +37,15 @@ class Source(NamedTuple):
     def records(self) -> int:
         """How many records there are."""
         return sum(piece.end - piece.first for several in self.pieces.values() for piece in several)
+
+    def logs(self, partition: int, at_once: int = AT_ONCE) -> Logs:
+        """The logs of a partition's topics. They raise :class:`~streams.history.archive.files.ArchiveError` where a
+        file is damaged."""
+        return {
+            family: _batches(self.folder, several, at_once)
+            for (of, family), several in self.pieces.items()
+            if of == partition
+        }
 
 
 def source_of(folder: Path, since: date | None = None, until: date | None = None) -> Source:
@@ -80,32 +78,8 @@ def missing(source: Source) -> list[str]:
     ]
 
 
-def batches(
-    source: Source, reached: Callable[[int, int], int], ended: Callable[[int, int], None], at_once: int = AT_ONCE
-) -> Iterator[Batch]:
-    """All records, each time of whoever is furthest behind in event time, as ``reached`` says of (partition, family).
-    So no topic is read far ahead of the others, and what waits to become final stays small. ``ended`` is told of who
-    has nothing more.
-
-    Raises :class:`~streams.history.archive.files.ArchiveError` for a file that is damaged.
-    """
-    waiting = {who: _batches_of(source.folder, who, several, at_once) for who, several in sorted(source.pieces.items())}
-    everybody = {(partition, family) for partition in range(source.partitions) for family in range(len(FAMILIES))}
-    for who in sorted(everybody - waiting.keys()):
-        ended(*who)
-    while waiting:
-        who = min(waiting, key=lambda one: (reached(*one), one))
-        batch = next(waiting[who], None)
-        if batch is None:
-            del waiting[who]
-            ended(*who)
-        else:
-            yield batch
-
-
-def _batches_of(folder: Path, who: tuple[int, int], pieces: Iterable[Piece], at_once: int) -> Iterator[Batch]:
-    for _, some in records_of(folder, pieces):
-        for start in range(0, len(some), at_once):
+def _batches(folder: Path, pieces: Iterable[Piece], at_once: int) -> Iterator[Batch]:
+    for _, (arrivals, values) in values_of(folder, pieces):
+        for start in range(0, len(values), at_once):
             stop = start + at_once
-            arrivals = np.ascontiguousarray(some.arrivals[start:stop], dtype=np.int64)
-            yield Batch(*who, list(some.values[start:stop]), arrivals)
+            yield Batch(values[start:stop], arrivals[start:stop])

@@ -22,6 +22,7 @@ from streams.kpis.rows import NONE
 from streams.kpis.scan.book import Book, make_book
 from streams.kpis.scan.contract import CHOICE, FAMILY_OF, ITEMS, MOST_SLOTS, TEXT, WHOLE, data_fields
 from streams.kpis.scan.gather import gather, wanted_by
+from streams.kpis.scan.packed import pack
 from streams.kpis.scan.record import Scanned, scan
 from streams.kpis.scan.spans import begin, size, span
 from streams.kpis.scan.text import UNSURE
@@ -32,8 +33,6 @@ U8 = npt.NDArray[np.uint8]
 
 MOST_SOURCES = 4096
 """As many sources' seeds are kept; many sources are no more than a slower path."""
-_END = b"\0"
-"""Between two values: no JSON text contains it, so that reading one cannot go on in the next."""
 
 
 class Scan(NamedTuple):
@@ -75,16 +74,14 @@ class Reader:
 
     def read(self, decoder: ChunkDecoder, values: Sequence[bytes | None]) -> Scan:
         """Read each value as if it were alone."""
-        present = [value or b"" for value in values]
-        raw = np.frombuffer(_END.join((*present, bytes(PADDING))), dtype=np.uint8)
-        lengths = np.fromiter(map(len, present), dtype=np.int64, count=len(present))
-        ends = np.cumsum(lengths + 1) - 1
-        scanned = _empty(len(present))
-        starts, longest, family, sources = ends - lengths, decoder.max_bytes, FAMILY_OF[decoder.family], self._sources
+        packed = pack(values)
+        raw = packed.raw
+        scanned = _empty(len(packed))
+        longest, family, sources = decoder.max_bytes, FAMILY_OF[decoder.family], self._sources
         at = 0
         while True:
-            at = scan(raw, starts, ends, at, longest, family, sources.book, sources.seeds, scanned)
-            if at == len(present):
+            at = scan(raw, packed.starts, packed.ends, at, longest, family, sources.book, sources.seeds, scanned)
+            if at == len(packed):
                 break
             name = int(scanned.source[at])
             sources.add(raw[begin(name) : begin(name) + size(name)].tobytes())

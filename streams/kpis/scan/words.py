@@ -48,6 +48,17 @@ def word(typing: Any, at: Any) -> Any:
 
 
 @_intrinsic
+def put_word(typing: Any, at: Any, value: Any) -> Any:
+    """Write eight bytes at an address, as :func:`word` reads them. The caller sees to it that they may be written."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[1], builder.inttoptr(args[0], _WORD.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.uint64), generate
+
+
+@_intrinsic
 def byte(typing: Any, at: Any) -> Any:
     """The byte at an address."""
 
