@@ -10,13 +10,14 @@ import getpass
 import hmac
 import os
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature, URLSafeSerializer
 
 from streams.errors import ConfigError, DaybookError
 
@@ -44,15 +45,29 @@ class Person(NamedTuple):
         return self.role == "acts"
 
 
+class _Seen(NamedTuple):
+    """Who a cookie is of, and when they signed in (s)."""
+
+    person: Person
+    since: int
+
+
 class Access:
     """Who may do what on a page bound to ``host``. ``env`` has the passwords, ``folder`` keeps the key that cookies are
-    signed with.
+    signed with, ``clock`` tells seconds.
 
     Raises :class:`ConfigError` where the page can be reached from elsewhere and there is no password.
     """
 
-    def __init__(self, host: str, folder: Path, env: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        host: str,
+        folder: Path,
+        env: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.open = is_loopback(host)
+        self._clock = clock
         self._passwords: dict[Role, bytes] = {}
         roles: dict[Role, str] = {"acts": PASSWORD, "reads": READER_PASSWORD}
         for role, name in roles.items():
@@ -73,7 +88,7 @@ class Access:
         key = _key(folder / "console.key")
         # By the password too: who signed in by one that was changed has to sign in again.
         self._cookies = {
-            role: URLSafeTimedSerializer(hmac.digest(key, password, "sha256"), salt=f"daybook-console-{role}")
+            role: URLSafeSerializer(hmac.digest(key, password, "sha256"), salt=f"daybook-console-{role}")
             for role, password in self._passwords.items()
         }
 
@@ -93,12 +108,8 @@ class Access:
         is believed."""
         if self.open:
             return Person(named(unquote(name or "")), "acts")
-        for role, cookies in self._cookies.items():
-            try:
-                return Person(str(cookies.loads(cookie or "", max_age=SIGNED_IN_S)), role)
-            except BadSignature:
-                continue
-        return None
+        seen = self._seen(cookie)
+        return None if seen is None else seen.person
 
     def sign_in(self, name: str, password: str) -> str | None:
         """The cookie of who gives a right password; None where it is wrong."""
@@ -107,11 +118,21 @@ class Access:
         fitting = [role for role, known in self._passwords.items() if hmac.compare_digest(known, given)]
         if not fitting:
             return None
-        return self._cookies[fitting[0]].dumps(named(name))
+        return self._cookies[fitting[0]].dumps([named(name), int(self._clock())])
 
-    def renamed(self, person: Person, name: str) -> str:
-        """The cookie of who has signed in already, under another name."""
-        return self._cookies[person.role].dumps(named(name))
+    def renamed(self, cookie: str | None, name: str) -> str | None:
+        """The cookie of who has signed in already, under another name, for as long as before; None for whom has not."""
+        seen = self._seen(cookie)
+        return None if seen is None else self._cookies[seen.person.role].dumps([named(name), seen.since])
+
+    def _seen(self, cookie: str | None) -> _Seen | None:
+        for role, cookies in self._cookies.items():
+            try:
+                name, since = cookies.loads(cookie or "")
+            except (BadSignature, TypeError, ValueError):
+                continue
+            return _Seen(Person(name, role), since) if self._clock() - since <= SIGNED_IN_S else None
+        return None
 
 
 def _parts(address: str) -> SplitResult:

@@ -21,7 +21,7 @@ from dashboards.console import pages
 from dashboards.console.access import COOKIE, LONGEST_NAME, NAME_COOKIE, SIGNED_IN_S, named
 from dashboards.console.attempts import Attempts, TooManyAttemptsError
 from dashboards.console.forms import sign_in_page
-from dashboards.console.guard import SIGN_IN, Guard, person_of
+from dashboards.console.guard import SIGN_IN, Guard
 from dashboards.console.service import Service
 
 log = structlog.get_logger(__name__)
@@ -112,7 +112,7 @@ def _add_sign_in(app: FastAPI, service: Service) -> None:
             log.warning("somebody gave a wrong password", address=address, name=named(name))
             return HTMLResponse(sign_in_page(_inside(to), name, wrong=True), 401)
         answer = RedirectResponse(_inside(to), 303)
-        answer.set_cookie(COOKIE, cookie, max_age=SIGNED_IN_S, httponly=True, samesite="lax")
+        _set(request, answer, COOKIE, cookie, SIGNED_IN_S)
         return answer
 
     @app.post("/sign-out")
@@ -124,13 +124,17 @@ def _add_sign_in(app: FastAPI, service: Service) -> None:
     @app.post("/name")
     def name(request: Request, name: str = Form(max_length=LONGEST_NAME), to: str = Form("/")) -> Response:
         answer = RedirectResponse(_inside(to), 303)
-        person = person_of(request.scope)
         if access.open:
-            answer.set_cookie(NAME_COOKIE, quote(named(name)), max_age=YEAR_S, httponly=True, samesite="lax")
-        else:
-            cookie = access.renamed(person, name)
-            answer.set_cookie(COOKIE, cookie, max_age=SIGNED_IN_S, httponly=True, samesite="lax")
+            _set(request, answer, NAME_COOKIE, quote(named(name)), YEAR_S)
+        elif (cookie := access.renamed(request.cookies.get(COOKIE), name)) is not None:
+            _set(request, answer, COOKIE, cookie, SIGNED_IN_S)
         return answer
+
+
+def _set(request: Request, answer: Response, name: str, value: str, seconds: int) -> None:
+    """Give a cookie, which goes over TLS only where it came so: to us, or to a proxy that says it did."""
+    secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
+    answer.set_cookie(name, value, max_age=seconds, httponly=True, samesite="lax", secure=secure)
 
 
 def _inside(to: str) -> str:

@@ -45,9 +45,10 @@ def sign_in(browser: Browser, address: str, name: str, password: str) -> None:
     browser.wait(".bar")
 
 
-def cookie_of(address: str, password: str) -> str:
-    """The cookie of who signs in."""
-    _, headers = ask(address, "POST", "/sign-in", body=urlencode({"name": "Rita", "password": password}))
+def cookie_of(address: str, password: str, by: str = "http") -> str:
+    """The cookie of who signs in, through a proxy that was reached ``by`` a protocol."""
+    body = urlencode({"name": "Rita", "password": password})
+    _, headers = ask(address, "POST", "/sign-in", {"X-Forwarded-Proto": by}, body)
     return headers["set-cookie"]
 
 
@@ -79,6 +80,8 @@ def test_cookies_are_kept_from_scripts_and_other_sites_and_cannot_be_made_up(gua
     given = cookie_of(guarded, PASSWORD)
     assert "httponly" in given.lower()
     assert re.search("samesite=(lax|strict)", given.lower())
+    assert "secure" not in given.lower()
+    assert "; secure" in cookie_of(guarded, PASSWORD, "https").lower(), "behind a proxy with TLS"
     cookie = given.partition(";")[0]
     assert ask(guarded, "GET", "/", {"Cookie": cookie})[0] == 200
     assert ask(guarded, "GET", "/", {"Cookie": f"{cookie[:-2]}xx"})[0] == 401

@@ -15,7 +15,16 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from dashboards.console.access import COOKIE, PASSWORD, READER_PASSWORD, Access, AccessError, Person, is_loopback
+from dashboards.console.access import (
+    COOKIE,
+    PASSWORD,
+    READER_PASSWORD,
+    SIGNED_IN_S,
+    Access,
+    AccessError,
+    Person,
+    is_loopback,
+)
 from dashboards.console.address import address_of, link_of, listen
 from dashboards.console.attempts import MOST_WAITING, Attempts, TooManyAttemptsError
 from dashboards.console.guard import HEADERS, Guard
@@ -131,6 +140,19 @@ def test_who_signed_in_by_a_password_that_is_no_more_has_to_sign_in_again(tmp_pa
     cookie = access(tmp_path).sign_in("Bob", READER)
     assert access(tmp_path, env={PASSWORD: FULL}).person(cookie) is None
     assert access(tmp_path, env={PASSWORD: FULL, READER_PASSWORD: "changed meanwhile"}).person(cookie) is None
+
+
+def test_a_cookie_lasts_two_weeks_whatever_its_owner_is_called_meanwhile(tmp_path: Path) -> None:
+    now = [1_000.0]
+    made = Access("0.0.0.0", tmp_path, ENV, lambda: now[0])
+    cookie = made.sign_in("Bob", READER)
+    now[0] += SIGNED_IN_S - 1
+    renamed = made.renamed(cookie, "Robert")
+    assert made.person(renamed) == Person("Robert", "reads")
+    now[0] += 2
+    assert made.person(cookie) is None
+    assert made.person(renamed) is None
+    assert made.renamed(renamed, "Rob") is None
 
 
 def test_the_key_is_for_its_owner_only(tmp_path: Path) -> None:
