@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from streams.history.archive.layout import Log
@@ -38,18 +39,16 @@ kpis:
 """
 
 
-def archive(folder: Path) -> Path:
+USUAL = (
+    Incident(kind="website_down", start=DOWN, duration=12 * HOUR, strength=0.9),
+    Incident(kind="payment_failures", start=FAILING, duration=10 * HOUR, strength=0.3),
+)
+
+
+def archive(folder: Path, incidents: Sequence[Incident] = USUAL) -> Path:
     """Five weeks of it, in two partitions."""
     settings = SimulatorSettings(
-        start=START,
-        end=END + HOUR,
-        seed=5,
-        orders_per_day=240,
-        heartbeat=HOUR,
-        incidents=[
-            Incident(kind="website_down", start=DOWN, duration=12 * HOUR, strength=0.9),
-            Incident(kind="payment_failures", start=FAILING, duration=10 * HOUR, strength=0.3),
-        ],
+        start=START, end=END + HOUR, seed=5, orders_per_day=240, heartbeat=HOUR, incidents=list(incidents)
     )
     writer, offsets = Writer(folder, most_bytes=2_000_000), defaultdict[Log, int](int)
     for record in records(Simulation(settings).arrivals(), 2):

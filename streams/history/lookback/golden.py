@@ -13,11 +13,10 @@ from msgspec import Struct
 
 from detectors.incidents.incident import Incident
 from detectors.lookback.golden import About, Expected, Outcome, failures, outcome
-from detectors.lookback.matching import Alert
 from streams.errors import DaybookError
 from streams.history.archive.files import pieces_in
 from streams.history.archive.layout import Piece, chosen, day_of
-from streams.history.replay.run import engine_of, news_of
+from streams.history.lookback.judging import judged
 from streams.history.replay.source import Source, source_of
 from streams.kpis.grid import DAY_MS
 
@@ -143,12 +142,8 @@ def first_day(archive: Path) -> Piece | None:
 
 def run(config: Config, source: Source, about: About) -> Outcome:
     """What a replay under a configuration makes of an incident."""
-    alerts: list[Alert] = []
-    incidents: dict[str, Incident] = {}
-    for news in news_of(config, engine_of(config, source), source):
-        alerts += [Alert.of(value) for value in news.values if value.alert]
-        incidents.update((one.id, one) for one in news.incidents)
-    return outcome(about, alerts, incidents.values())
+    told = judged(config, source)
+    return outcome(about, told.alerts, told.incidents)
 
 
 def check(config: Config, folder: Path, wanted: list[str]) -> Iterator[Checked]:
