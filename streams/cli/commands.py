@@ -32,6 +32,7 @@ from streams.cli import (
     status,
     table,
     topics,
+    unlearn,
     worker,
 )
 from streams.cli.settings import Settings
@@ -98,6 +99,7 @@ for command in (
     compare.compare,
     missed.missed,
     golden.golden,
+    unlearn.unlearn,
     simulate.simulate,
     evaluate.evaluate,
     worker.worker,

@@ -52,7 +52,7 @@ def add(
     from streams.kpis.warm import warm
     from streams.runtime.archivist import folder_of
 
-    one, archive = _incident(config, incident, replayed), folder_of(config)
+    one, archive = incident_of(config, incident, replayed), folder_of(config)
     oldest = first_day(archive)
     if oldest is not None:
         from streams.history.archive.layout import day_of
@@ -162,7 +162,8 @@ def _folder(config: Config, given: Path | None) -> Path:
     return Path("golden") if config.source.resolve() == PACKAGED else config.source.parent / "golden"
 
 
-def _incident(config: Config, name: str, replayed: Path | None) -> Incident:
+def incident_of(config: Config, name: str, replayed: Path | None) -> Incident:
+    """The incident of that id, or of the only one whose id begins so: of the live topic, or of what was replayed."""
     from streams.runtime.incidents import find, read_incidents
 
     if replayed is None:
