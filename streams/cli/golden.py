@@ -61,6 +61,7 @@ def add(
             click.echo(f"warning: the archive begins on {oldest.day}, later than asked for", err=True)
     warm()
     kept = keep(config, archive, _folder(config, folder), one, before, within)
+    _warn(_folder(config, folder), kept.id)
     expected = kept.expected
     click.echo(f"{kept.id}: to be told within {span(expected.within)}, cause {expected.cause or 'none'}")
     click.echo(f"other alerts in the history that is kept: {expected.others} at most")
@@ -91,6 +92,7 @@ def check(settings: Settings, wanted: tuple[str, ...], as_json: bool, folder: Pa
     failed = 0
     for one in run(config, place, all_):
         failed += bool(one.failures)
+        _warn(place, one.golden.id)
         alert = one.found.alert
         if as_json:
             said = {
@@ -160,6 +162,15 @@ def _folder(config: Config, given: Path | None) -> Path:
     if given is not None:
         return given
     return Path("golden") if config.source.resolve() == PACKAGED else config.source.parent / "golden"
+
+
+def _warn(folder: Path, name: str) -> None:
+    """Of what is missing of the events."""
+    from streams.history.lookback.golden import events_of
+    from streams.history.replay.source import missing
+
+    for line in missing(events_of(folder, name)):
+        click.echo(f"warning: {name}: {line}", err=True)
 
 
 def incident_of(config: Config, name: str, replayed: Path | None) -> Incident:

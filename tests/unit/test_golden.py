@@ -91,6 +91,17 @@ def test_what_is_removed_is_gone_with_its_events(shop: Path, tmp_path: Path) -> 
     assert list(place.iterdir()) == []
 
 
+def test_what_is_missing_of_the_events_is_told(shop: Path, tmp_path: Path) -> None:
+    place = tmp_path / "golden"
+    call(shop, "shop.yaml", "add", "paid", "--from", str(shop / "out"), "--golden", str(place))
+    sorted(place.glob("*/events/topic=deliveries/*/*.001.*.parquet"))[3].unlink()
+    result = call(shop, "shop.yaml", "check", "--golden", str(place))
+    assert "warning: paid-20260326T1000: deliveries/1: offsets " in result.output
+    for path in place.glob("*/events/topic=*/*/*.parquet"):
+        path.unlink()
+    assert "no event is archived there" in str(call(shop, "shop.yaml", "check", "--golden", str(place)).exception)
+
+
 def test_worse_is_lost_later_another_cause_or_more_alarms(shop: Path) -> None:
     (one,) = (one for one in incidents_of(shop / "out") if one.id.startswith("paid"))
     about = About.of(one)

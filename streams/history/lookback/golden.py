@@ -27,7 +27,7 @@ BEFORE_MS = 35 * DAY_MS
 """So much history is kept before an incident: what is new is doubted for two weeks, and a threshold remembers four."""
 AFTER_MS = DAY_MS
 """And so much after it: what is late arrives, and its last hours are shown to be over."""
-_ABOUT = "golden.json"
+_ABOUT, _EVENTS = "golden.json", "events"
 
 
 class GoldenError(DaybookError):
@@ -97,8 +97,8 @@ def add(
         raise GoldenError(f"{place}: is there already (daybook golden rm {incident.id})")
     draft = folder / f".{incident.id}.{os.getpid()}.part"
     try:
-        _copy(archive, draft / "events", about.since - before, about.until + AFTER_MS)
-        found = run(config, source_of(draft / "events"), about)
+        _copy(archive, draft / _EVENTS, about.since - before, about.until + AFTER_MS)
+        found = run(config, source_of(draft / _EVENTS), about)
         if found.alert is None:
             raise GoldenError(
                 f"{incident.id}: is not found in a replay of its events under {config.source} "
@@ -134,6 +134,11 @@ def _copy(archive: Path, to: Path, since: int, until: int) -> None:
         shutil.copyfile(archive / piece.name, path)
 
 
+def events_of(folder: Path, name: str) -> Source:
+    """The events of one. Raises :class:`~streams.history.replay.source.ReplayError` where they are gone."""
+    return source_of(_place(folder, name) / _EVENTS)
+
+
 def first_day(archive: Path) -> Piece | None:
     """The oldest file of events of an archive."""
     events = [one for one in pieces_in(archive) if one.log.topic not in ("calendar", "feedback")]
@@ -149,5 +154,5 @@ def run(config: Config, source: Source, about: About) -> Outcome:
 def check(config: Config, folder: Path, wanted: list[str]) -> Iterator[Checked]:
     """Replay golden incidents under a configuration, one after the other. Raises :class:`GoldenError`."""
     for name, golden in [(name, read(folder, name)) for name in wanted]:
-        found = run(config, source_of(folder / name / "events"), golden.about)
+        found = run(config, events_of(folder, name), golden.about)
         yield Checked(golden, found, tuple(failures(golden.about, golden.expected, found)))
