@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
+from detectors.calendar.business import BusinessCalendar
 from detectors.lookback.matching import Alert
 from detectors.lookback.missed import caught, nearest
 from detectors.lookback.rejudge import grains_of, rejudge
 from detectors.lookback.smallest import changed, changes, smallest
-from detectors.watch.judgement import Judgement
+from detectors.watch.judgement import Held, Judgement, SeriesJudgement, Waits
 from detectors.watch.settings import DEFAULT, Settings
 from streams.cli import cli
 from streams.config import load_config
@@ -21,6 +23,7 @@ from streams.history.lookback.missed import missed, values_of
 from streams.history.lookback.runs import alerts_of
 from streams.history.replay.run import calendar_of, replay
 from streams.history.replay.source import source_of
+from streams.kpis.values import KpiValue
 from tests.support.archived_shop import CONFIGURATION, DOWN, FAILING, archive
 from tests.support.simulated import HOUR
 
@@ -143,6 +146,63 @@ def test_two_settings_are_changed_where_one_is_not_enough() -> None:
     assert smallest(DEFAULT, 0.37, lambda settings: False) is None
     (one,) = smallest(DEFAULT, 0.37, lambda settings: settings.least_cases < 3.0) or ()
     assert one.value == 2.2, "three quarters of three, in two digits"
+
+
+def value(hour: int, **slice_: str) -> KpiValue:
+    return KpiValue(
+        "orders",
+        "value",
+        slice_,
+        "1h",
+        False,
+        hour * HOUR,
+        (hour + 1) * HOUR,
+        1.0,
+        1,
+        (1,),
+        "final",
+        0,
+        "orders",
+        "higher",
+    )
+
+
+@pytest.mark.parametrize(
+    ("surprise", "held", "waits", "alert", "reasons"),
+    [
+        (2.0, "", "", False, ("threshold",)),
+        (4.0, "least_change", "", False, ("least_change",)),
+        (4.0, "", "cool_down", False, ("cool_down",)),
+        (2.0, "holiday", "open", False, ("holiday", "threshold", "open")),
+        (4.0, "", "", True, ("another",)),
+    ],
+)
+def test_all_that_kept_it_from_alerting_is_named(
+    surprise: float, held: Held, waits: Waits, alert: bool, reasons: tuple[str, ...]
+) -> None:
+    quiet = SeriesJudgement(value(3), 0.1, "", 9.0)
+    north = SeriesJudgement(value(3, region="north"), surprise, held, 5.0)
+    south = SeriesJudgement(value(3, region="south"), 9.0, "", 5.0)
+    grain = Judgement(3 * HOUR, 4 * HOUR, 4.0, 3.0, waits, alert, [quiet, north, south])
+    found = nearest([grain._replace(start=0, end=HOUR), grain], 3 * HOUR, 4 * HOUR, {"region": "north"})
+    assert found == (north.value, surprise, 3.0, 5.0, reasons)
+
+
+def test_a_watch_says_why_it_waits() -> None:
+    judgements: list[Judgement] = []
+    definitions, draws = load_config(env={}).definitions(), np.random.default_rng(3).poisson(20.0, 24 * 21)
+    draws[-10:] = 0
+    whole = replace(value(0), kpi="orders_placed")
+    grains = [
+        [replace(whole, start=hour * HOUR, end=(hour + 1) * HOUR, value=float(n), weight=int(n), parts=(int(n),))]
+        for hour, n in enumerate(draws)
+    ]
+    alerts = rejudge(definitions, "orders_placed", grains, BusinessCalendar("UTC"), 0.5, DEFAULT, judgements.append)
+    assert alerts
+    after = [one for one in judgements if alerts[0].end <= one.start < alerts[0].end + 5 * HOUR]
+    assert {one.waits for one in after} <= {"open", "cool_down"}
+    assert after
+    assert not any(one.alert for one in after)
 
 
 def test_only_what_agrees_in_time_and_slice_catches() -> None:
