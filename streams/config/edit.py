@@ -25,6 +25,15 @@ _WIDTH = 4096
 """Longer than lines are, so that none is folded that was not."""
 
 
+def require_own(path: Path) -> None:
+    """Raises :class:`~streams.errors.ConfigError` for the default configuration that comes with Daybook, also where
+    ``path`` is a link to it."""
+    if path.resolve() == PACKAGED.resolve():
+        raise ConfigError(
+            f"{path}: is the default configuration that comes with Daybook; copy it, and name the copy with --config"
+        )
+
+
 def set_alerts(path: Path, kpi: str, settings_changes: Mapping[str, object], comment: str) -> None:
     """Set what ``alerts.kpis`` says of a KPI: ``settings_changes`` by the names of
     :class:`~detectors.watch.settings.Settings` (``cool_down`` in ms); all else stays. ``comment`` says why, in one
@@ -34,11 +43,8 @@ def set_alerts(path: Path, kpi: str, settings_changes: Mapping[str, object], com
     not at all. Raises :class:`~streams.errors.ConfigError` where it cannot be read or written, where it would be wrong,
     and for the default configuration that comes with Daybook.
     """
+    require_own(path)
     file = path.resolve()
-    if file == PACKAGED.resolve():
-        raise ConfigError(
-            f"{path}: is the default configuration that comes with Daybook; copy it, and name the copy with --config"
-        )
     unknown = sorted(set(settings_changes) - set(Settings.__struct_fields__))
     if unknown:
         raise ConfigError(
