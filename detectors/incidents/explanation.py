@@ -83,7 +83,7 @@ class Explanations:
         flows = [one for one in direct if self._known[one.kpi].flows]
         names = sorted({statistic_of(one) for one in flows or direct} | {*self._beside(votes, flows)})
         heard = {name: votes[name] for name in names if name in votes}
-        heard |= {name: Vote(one.evidence, {one.slice: one.evidence}) for name, one in fell.items()}
+        heard |= {name: Vote(one.evidence, one.others) for name, one in fell.items()}
         about = scope(list(heard.values()))
         found = replace(
             incident,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from detectors.incidents import divided
-from detectors.incidents.attribution import LEAST_CASES, Amount, Slice, counted
+from detectors.incidents.attribution import LEAST_CASES, Amount, Evidence, Slice, counted, evidence
 
 LONGEST = 36
 """Grains that a fall may last."""
@@ -24,12 +24,13 @@ _NAMELESS = ("unknown", "other")
 
 class Fall(NamedTuple):
     """A slice that had less than its share, from one instant to another (epoch ms): the evidence that it did, in nats,
-    less what it cost to find it."""
+    less what it cost to find it; and what there is in that time for others, and against them."""
 
     slice: Slice
     since: int
     until: int
     evidence: float
+    others: Evidence = {}
 
 
 def fall(grains: Mapping[Slice, Mapping[int, Amount]], span: int, kind: str = "count", side: int = -1) -> Fall | None:
@@ -40,7 +41,16 @@ def fall(grains: Mapping[Slice, Mapping[int, Amount]], span: int, kind: str = "c
         if len(slice_) == 1:
             groups.setdefault(slice_[0][0], []).append(slice_)
     found = [one for members in groups.values() if (one := _of(members, grains, span, kind, side))]
-    return max(found, key=lambda one: (one.evidence, one.slice), default=None)
+    if not found:
+        return None
+    best = max(found, key=lambda one: (one.evidence, one.slice))
+    amounts = {one: _sum(of, best.since, best.until) for one, of in grains.items()}
+    return best._replace(others={**evidence(amounts, side, kind), best.slice: best.evidence})
+
+
+def _sum(grains: Mapping[int, Amount], since: int, until: int) -> Amount:
+    there = [one for start, one in grains.items() if since <= start < until]
+    return Amount(*map(sum, zip(*there, strict=True))) if there else Amount()
 
 
 def _of(
@@ -80,4 +90,4 @@ def _of(
     if gain <= 0.0:
         return None
     window = looked[where]
-    return Fall(members[int(which)], int(starts[first[window]]), int(starts[last[window]]) + span, gain)
+    return Fall(members[int(which)], int(starts[first[window]]), int(starts[last[window]]) + span, gain, {})

@@ -74,7 +74,7 @@ class Lookback:
         if not of.lags and vote.evidence:
             best = max(vote.evidence, key=lambda one: (vote.evidence[one], one))
             if vote.of(best) >= CLEAR:
-                falls = {symptom.kpi: Fall(best, symptom.since, symptom.until, vote.of(best))}
+                falls = {symptom.kpi: Fall(best, symptom.since, symptom.until, vote.of(best), {})}
         return bool(falls) and not any(self._is_of(incident, told, name, one) for name, one in falls.items())
 
     def _is_of(self, incident: Incident, told: Sequence[Symptom], kpi: str, fall_: Fall) -> bool:
@@ -134,7 +134,10 @@ class Lookback:
             [
                 name,
                 list(self._spans.get(name, (0, 0))),
-                [[kpi, [list(pair) for pair in one.slice], *one[1:]] for kpi, one in falls.items()],
+                [
+                    [kpi, _pairs(one.slice), *one[1:4], [[_pairs(of), gain] for of, gain in one.others.items()]]
+                    for kpi, one in falls.items()
+                ],
             ]
             for name, falls in self._falls.items()
         ]
@@ -142,9 +145,12 @@ class Lookback:
     def load(self, state: list[Any]) -> None:
         """Become what :meth:`state` told of."""
         self._falls, self._spans = {}, {}
-        for name, (since, until), falls in state:
-            self._spans[name] = since, until
-            self._falls[name] = {kpi: Fall(_slice(pairs), *rest) for kpi, pairs, *rest in falls}
+        for name, span, falls in state:
+            self._spans[name] = (span[0], span[1])
+            self._falls[name] = {
+                kpi: Fall(_slice(pairs), since, until, gain, {_slice(of): nats for of, nats in others})
+                for kpi, pairs, since, until, gain, others in falls
+            }
 
 
 def _agree(told: Iterable[Symptom], fallen: Slice) -> bool:
@@ -154,6 +160,10 @@ def _agree(told: Iterable[Symptom], fallen: Slice) -> bool:
         if named and value not in named:
             return False
     return True
+
+
+def _pairs(slice_: Slice) -> list[list[str]]:
+    return [list(pair) for pair in slice_]
 
 
 def _slice(pairs: Sequence[Sequence[str]]) -> Slice:

@@ -38,6 +38,22 @@ def test_a_warehouse_that_sends_less_than_its_share_is_found_and_when(seed: int)
     assert found.evidence > 4.0
 
 
+def test_what_there_is_for_slices_of_other_dimensions_in_that_time_is_told_too() -> None:
+    """All that b sends goes with x, which has others' parcels as well."""
+    grains = flow(36, {("b", hour): 0.0 for hour in range(14, 20)})
+    carriers: Grains = {(("carrier", name),): {} for name in "xy"}
+    for hour in range(36):
+        parts = [grains[one][hour * HOUR] for one in (A, B, C)]
+        x = Amount(*(b + c / 2 for b, c in zip(parts[1], parts[2], strict=True)))
+        y = Amount(*(a + c / 2 for a, c in zip(parts[0], parts[2], strict=True)))
+        carriers[(("carrier", "x"),)][hour * HOUR], carriers[(("carrier", "y"),)][hour * HOUR] = x, y
+    found = fall({**grains, **carriers}, HOUR)
+    assert found is not None
+    assert found.slice == B
+    assert found.others[B] == found.evidence
+    assert found.others[(("carrier", "x"),)] > 3.0 > found.others[(("carrier", "y"),)]
+
+
 @pytest.mark.parametrize("factor", [0.1, 0.5, 1.0, 2.0])
 def test_where_all_have_fewer_alike_none_fell(factor: float) -> None:
     factors = {(name, hour): factor for name in "abc" for hour in range(10, 20)}
