@@ -30,7 +30,7 @@ class Fall(NamedTuple):
     since: int
     until: int
     evidence: float
-    others: Evidence = {}
+    others: Evidence
 
 
 def fall(grains: Mapping[Slice, Mapping[int, Amount]], span: int, kind: str = "count", side: int = -1) -> Fall | None:

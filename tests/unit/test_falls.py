@@ -57,7 +57,7 @@ def test_what_there_is_for_slices_of_other_dimensions_in_that_time_is_told_too()
 @pytest.mark.parametrize("factor", [0.1, 0.5, 1.0, 2.0])
 def test_where_all_have_fewer_alike_none_fell(factor: float) -> None:
     factors = {(name, hour): factor for name in "abc" for hour in range(10, 20)}
-    assert all((fall(flow(36, factors, seed), HOUR) or Fall((), 0, 0, 0.0)).evidence < 2.0 for seed in range(20))
+    assert all((fall(flow(36, factors, seed), HOUR) or Fall((), 0, 0, 0.0, {})).evidence < 2.0 for seed in range(20))
 
 
 def test_where_one_catches_up_the_others_have_not_fallen() -> None:
