@@ -70,7 +70,7 @@ MOST_BEHIND = 5_000
 """Events not read yet beyond which nobody looks through those that were: KPIs come first."""
 SERIES_STATE_VERSION = 4
 """Of the form and meaning of what a series book keeps; another one makes every kept state unreadable."""
-INCIDENT_STATE_VERSION = 1
+INCIDENT_STATE_VERSION = 2
 """The same of incidents."""
 
 
