@@ -29,6 +29,7 @@ from streams.cli import (
     status,
     table,
     topics,
+    tune,
     worker,
 )
 from streams.cli.settings import Settings
@@ -92,6 +93,7 @@ for command in (
     imports.import_,
     archive.archive,
     replay.replay,
+    tune.tune,
     simulate.simulate,
     evaluate.evaluate,
     worker.worker,
