@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import log10, nan
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -15,7 +15,9 @@ from detectors.calibration.contract import WEEK_MS, Contract
 from detectors.calibration.onset import Onset
 from detectors.models.expectation import Profile
 from detectors.models.model import Reading
+from detectors.watch.judgement import Held, Judgement, SeriesJudgement, Waits
 from detectors.watch.scan import Wander
+from detectors.watch.seen import Seen
 from detectors.watch.series import Look, SeriesWatch
 from detectors.watch.settings import DEFAULT, Settings
 from detectors.watch.verdicts import Verdicts
@@ -54,20 +56,6 @@ class _Group:
         self.wander.load(state["wander"])
 
 
-class _Seen(NamedTuple):
-    value: KpiValue
-    series: SeriesWatch
-    x: Reading
-    look: Look
-    around: Circumstances
-    bad: float
-    """The surprise of it for the worse."""
-    both: float
-    """The surprise of it, whichever way."""
-    raw: float
-    """What that was calibrated from."""
-
-
 class KpiWatch:
     """Judges the final values of a KPI, grain by grain, then learns them.
 
@@ -101,6 +89,8 @@ class KpiWatch:
         self._lifts = Lifts()
         self._last = -(1 << 62)
         self._began = -1
+        self.listen: Callable[[Judgement], None] | None = None
+        """Is told how each grain is judged, where somebody asks."""
         # Others are no larger and no smaller on holidays.
         self._lifted = kpi.kind in ("count", "sum")
 
@@ -128,7 +118,7 @@ class KpiWatch:
         members: dict[tuple[str, ...], list[int]] = {}
         for number, value in enumerate(values):
             members.setdefault((value.stat, *sorted(value.slice)), []).append(number)
-        seen: list[_Seen] = [None] * len(values)  # type: ignore[list-item]
+        seen: list[Seen] = [None] * len(values)  # type: ignore[list-item]
         best, worst = 0.0, -1
         for key, numbers in members.items():
             group = self._groups.get(key)
@@ -142,6 +132,8 @@ class KpiWatch:
         surprise = max(0.0, -log10(self._whole.p_value(best)) - _doubt(values[0].start - self._began))
         open_before = self._onset.open
         alert = self._told(values[0].start, surprise)
+        if self.listen is not None:
+            self.listen(self._judgement(seen, members, surprise, alert))
         for key, numbers in members.items():
             for number in numbers:
                 self._learn(seen[number], self._groups[key])
@@ -169,7 +161,7 @@ class KpiWatch:
             group.calibration = Calibration(trust=_TRUST)
         self._whole = Calibration(trust=_TRUST)
 
-    def _see(self, value: KpiValue, group: _Group) -> _Seen:
+    def _see(self, value: KpiValue, group: _Group) -> Seen:
         name = value.series
         series = self._series.get(name)
         if series is None:
@@ -184,7 +176,8 @@ class KpiWatch:
         }
         look = series.look(x, group.wander.scales, self._settings.longest)
         if not look.judged or not around.open:
-            return _Seen(value, series, x, look, around, 0.0, 0.0, 0.0)
+            held: Held = "unknown" if around.open else "closed"
+            return Seen(value, series, x, look, around, 0.0, 0.0, 0.0, held=held)
         evidence = look.evidence
         low, high = max(0.0, evidence.low - _LOOKS), max(0.0, evidence.high - _LOOKS)
         raw = max(low, high)
@@ -195,17 +188,23 @@ class KpiWatch:
         cases = evidence.low_cases if worse < 0 else evidence.high_cases
         # A slice that is new among others.
         bad = max(0.0, bad - _doubt(value.start - series.since) + _doubt(value.start - self._began))
-        told_of = cases >= self._settings.least_cases and self._is_large(x, look)
-        if not told_of or not around.teaches or (around.holiday and not self._lifted):
-            bad = 0.0
-        return _Seen(value, series, x, look, around, bad, both, raw)
+        held = self._held(x, look, around, cases)
+        return Seen(value, series, x, look, around, 0.0 if held else bad, both, raw, bad, held, cases)
+
+    def _held(self, x: Reading, look: Look, around: Circumstances, cases: float) -> Held:
+        if not around.teaches:
+            return "calendar"
+        if around.holiday and not self._lifted:
+            return "holiday"
+        if cases < self._settings.least_cases:
+            return "least_cases"
+        return "" if self._is_large(x, look) else "least_change"
 
     def _is_large(self, x: Reading, look: Look) -> bool:
         """Whether a value is as far off as it has to be for somebody to be told."""
         if look.expected is None or not self._settings.least_change:
             return True
-        middle = look.expected.middle
-        return abs(x["value"] - middle) >= self._settings.least_change * abs(middle)
+        return abs(x["value"] - look.expected.middle) >= self._settings.least_change * abs(look.expected.middle)
 
     def _new(self, value: KpiValue) -> SeriesWatch:
         template: Profile | None = None
@@ -225,7 +224,7 @@ class KpiWatch:
             self.contract.alerted()
         return alert
 
-    def _learn(self, one: _Seen, group: _Group) -> None:
+    def _learn(self, one: Seen, group: _Group) -> None:
         if not one.around.open:
             return
         if one.look.judged and one.around.teaches and not self._onset.open:
@@ -237,7 +236,19 @@ class KpiWatch:
                 self._lifts.learn(one.around.kinds, one.x["time"], one.x["value"], usual.middle)
         one.series.learn(one.x, one.look, one.both, one.around.teaches, self._settings.protect)
 
-    def _judged(self, one: _Seen, alert: bool, surprise: float) -> KpiValue:
+    def _judgement(
+        self, seen: Sequence[Seen], members: Mapping[tuple[str, ...], list[int]], surprise: float, alert: bool
+    ) -> Judgement:
+        first, series = seen[0].value, []
+        for numbers in members.values():
+            share = log10(len(members) * len(numbers))
+            for one in (seen[number] for number in numbers):
+                alone = -log10(self._whole.p_value(max(0.0, one.unheld - share))) - _doubt(first.start - self._began)
+                series.append(SeriesJudgement(one.value, max(0.0, alone), one.held, one.cases))
+        waits: Waits = "" if alert or not self._onset.waits else "open" if self._onset.open else "cool_down"
+        return Judgement(first.start, first.end, surprise, self._onset.trigger, waits, alert, series)
+
+    def _judged(self, one: Seen, alert: bool, surprise: float) -> KpiValue:
         expected, evidence = one.look.expected, one.look.evidence
         side = 0 if not one.both else -1 if evidence.low > evidence.high else 1
         strange = surprise if alert else one.both

@@ -11,9 +11,12 @@ from detectors.calendar.hours import Hours
 from detectors.calendar.ics import occasions_in
 from detectors.calendar.occasions import occasion_of
 from streams.errors import ConfigError, ContractError
-from streams.events.codec import decode_calendar
+from streams.events.codec import decode_calendar, encode
 from streams.events.times import parse_time
+from streams.events.types import CalendarEntry
+from streams.runtime.client_errors import broker_errors
 from streams.runtime.follower import Follower
+from streams.runtime.producer import open_producer
 from streams.runtime.topics import TopicNames
 
 if TYPE_CHECKING:
@@ -55,3 +58,16 @@ def calendar_feed(config: Config, calendar: BusinessCalendar) -> Follower:
             log.error("a calendar entry cannot be read", offset=record.offset, error=str(error))
 
     return Follower(config, TopicNames(config.namespace).calendar, apply)
+
+
+def announce(config: Config, entry: CalendarEntry) -> None:
+    """Put an entry on the calendar topic, in place of one of the same id. Raises
+    :class:`~streams.errors.BrokerError` where the broker does not take it."""
+    with broker_errors(config.kafka.bootstrap):
+        producer = open_producer(config)
+        try:
+            producer.send(TopicNames(config.namespace).calendar, value=encode(entry), key=entry.subject.encode()).get(
+                timeout=10
+            )
+        finally:
+            producer.close()

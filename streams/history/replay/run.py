@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detectors.calendar.business import BusinessCalendar
+from detectors.calendar.occasions import Occasion, occasion_of
 from detectors.response.response import Response
 from detectors.watch.verdicts import Verdicts
 from detectors.watch.watch import Watch
@@ -28,19 +30,24 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 
-def engine_of(config: Config, source: Source, *, detect: bool = True) -> Engine:
+def engine_of(config: Config, source: Source, *, detect: bool = True, occasions: Iterable[Occasion] = ()) -> Engine:
     """The core as a worker with that configuration has it. All that the archived calendar announces is known from the
-    beginning; what people said of alerts is not."""
+    beginning, and more ``occasions``; what people said of alerts is not."""
     definitions = coarse(config.definitions())
     if not detect:
         return Engine(definitions, source.partitions)
-    from detectors.calendar.occasions import occasion_of
-
-    calendar = business_calendar(config)
-    calendar.put(occasion_of(entry) for entry in _announced(source.folder))
+    calendar = calendar_of(config, source)
+    calendar.put(occasions)
     watch = Watch(definitions, config.alerts.per_week, calendar, Verdicts(), config.alerts.kpis)
     response = Response(definitions, notices_of(config))
     return Engine(definitions, source.partitions, watch, response)
+
+
+def calendar_of(config: Config, source: Source) -> BusinessCalendar:
+    """The calendar as configured, with all that the archived one announces."""
+    calendar = business_calendar(config)
+    calendar.put(occasion_of(entry) for entry in _announced(source.folder))
+    return calendar
 
 
 def _announced(folder: Path) -> Iterator[CalendarData]:
@@ -80,13 +87,15 @@ def replay(
     detect: bool = True,
     progress: Progress | None = None,
     processes: int | None = None,
+    occasions: Iterable[Occasion] = (),
 ) -> Summary:
-    """Replay, and write what comes of it to a folder if one is given. ``processes`` as for :func:`news_of`.
+    """Replay, and write what comes of it to a folder if one is given. ``processes`` as for :func:`news_of`,
+    ``occasions`` as for :func:`engine_of`.
 
     Raises :class:`~streams.history.replay.results.ResultsError` where that cannot be, and
     :class:`~streams.history.archive.files.ArchiveError` for a damaged file; then nothing is left of it.
     """
-    engine = engine_of(config, source, detect=detect)
+    engine = engine_of(config, source, detect=detect, occasions=occasions)
     news = news_of(config, engine, source, progress or (lambda done, of: None), processes)
     if out is None:
         return _run(engine, news, None)

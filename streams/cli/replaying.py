@@ -1,0 +1,71 @@
+"""What commands that replay have in common."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.config import Config
+    from streams.history.replay.source import Source
+
+
+def source_told(config: Config, since: date | None = None, until: date | None = None) -> Source:
+    """What there is of the archive of a configuration, days of arrival as in
+    :func:`~streams.history.replay.source.source_of`; what is missing of it is said as a warning."""
+    from streams.history.replay.source import missing, source_of
+    from streams.runtime.archivist import folder_of
+
+    source = source_of(folder_of(config), since, until)
+    for line in missing(source):
+        click.echo(f"warning: {line}", err=True)
+    return source
+
+
+def instant(config: Config, text: str, name: str) -> int:
+    """A time as people write it, in epoch ms: ``2026-03-02T14:00`` or ``2026-03-02``, in the business's time unless it
+    says otherwise."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"{name} {text}: expected like 2026-03-02T14:00") from None
+    at = at.replace(tzinfo=ZoneInfo(config.business.timezone)) if at.tzinfo is None else at
+    return int(at.astimezone(UTC).timestamp() * 1000)
+
+
+def period(config: Config, begin: str, end: str) -> tuple[int, int]:
+    """From when to when, epoch ms."""
+    since, until = instant(config, begin, "FROM"), instant(config, end, "TO")
+    if since >= until:
+        raise click.UsageError(f"{begin} to {end}: ends before it begins")
+    return since, until
+
+
+def known_kpi(config: Config, name: str) -> str:
+    """The name, if a KPI has it."""
+    from streams.config.places import meant
+
+    known = [kpi.name for kpi in config.kpis]
+    names = ", ".join(known)
+    if name not in known:
+        raise click.UsageError(f"--kpi {name}: no such KPI{meant(name, known) or f' ({names})'}")
+    return name
+
+
+def scope_of(config: Config, pairs: Sequence[str]) -> dict[str, str]:
+    """``region=north`` and others as a slice."""
+    known = sorted(dimension.name for dimension in config.dimensions)
+    scope = {}
+    for text in pairs:
+        name, _, value = text.partition("=")
+        if not (name and value):
+            raise click.UsageError(f"--slice {text}: expected like region=north")
+        if name not in known:
+            raise click.UsageError(f"--slice {text}: no such dimension (one of {', '.join(known)})")
+        scope[name] = value
+    return scope
