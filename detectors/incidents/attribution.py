@@ -15,13 +15,16 @@ by what was expected of each, after R. Bhagwan et al., "Adtributor: revenue debu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite, log
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
+from detectors.incidents import divided
+from detectors.incidents.divided import Counts
 from streams.kpis.values import KpiValue
 
 Slice = tuple[tuple[str, str], ...]
@@ -29,22 +32,12 @@ Slice = tuple[tuple[str, str], ...]
 Evidence = dict[Slice, float]
 """By slice how much better it explains a KPI than that everything is off alike, in nats; below 0 how much worse."""
 
-EXPLAINS = 1.0
-"""The least evidence that explains anything, nats: nearly three times as likely as that everything is off alike."""
-OTHER = 3.0
-"""One KPI of twenty that are off at once is so for another reason: it says no more than that against anything, nats."""
-CONTRADICTS = 4.0
-"""Evidence for one slice rather than another that makes it another incident, nats."""
 LEAST_CASES = 3.0
 """What rests on fewer orders, parcels or tickets explains nothing."""
 _WIDTH = 2.0 * 2.576
 """99 % of values lie in so many standard deviations."""
 _VAGUE = 0.15
 """What is expected of a slice may itself be wrong by such a share, hour after hour."""
-
-
-_LEAST = 0.1
-"""Where next to nothing is left, it varies as if there were this share of what was expected."""
 _EDGE = 0.02
 """Ratios vary as if none were nearer to 0 or 1."""
 
@@ -127,24 +120,57 @@ def _groups(amounts: Mapping[Slice, Amount]) -> dict[tuple[str, ...], list[Slice
 
 def _gains(members: Mapping[Slice, Amount], side: int, kind: str) -> Evidence:
     single = _single(members.values(), kind)
-    everything = _fit(members.values(), kind, single)
-    hypotheses = _fewest_words_first({*members, *((pair,) for slice_ in members for pair in slice_)})
-    as_expected = {slice_: _fit([one], kind, single, 1.0) for slice_, one in members.items()}
-    nothing = sum(as_expected.values())
+    hypotheses: dict[Slice, list[Slice]] = {}
+    for one in members:
+        for slice_ in dict.fromkeys((one, *((pair,) for pair in one))):
+            hypotheses.setdefault(slice_, []).append(one)
+    gains = (_divided if kind in ("count", "sum") else _apart)(members, list(hypotheses.values()), kind)
     found: Evidence = {}
-    for slice_ in hypotheses:
-        inside = [one for one in members if set(slice_) <= set(one)]
+    for gain, (slice_, inside) in zip(gains, hypotheses.items(), strict=True):
         # Nobody can do anything about a slice without a name; and one that is all there is is everything.
         if len(inside) == len(members) or any(of in ("unknown", "other") for _, of in slice_):
             continue
         off = side * sum(members[one].off for one in inside)
         cases = sum(_cases(members[one], kind, single) for one in inside)
-        may = off > 0.0 and cases >= LEAST_CASES
-        before = sum(as_expected[one] for one in inside)
-        alone = _fit([members[one] for one in inside], kind, single) if may else before
-        gain = nothing - before + alone - everything
-        found[slice_] = gain if may else min(0.0, gain)
+        found[slice_] = gain if off > 0.0 and cases >= LEAST_CASES else min(0.0, gain)
     return found
+
+
+def _apart(members: Mapping[Slice, Amount], hypotheses: Sequence[Sequence[Slice]], kind: str) -> list[float]:
+    """How much better it explains what was that those inside of each hypothesis are off alone."""
+    single = _single(members.values(), kind)
+    everything = _fit(members.values(), kind, single)
+    as_expected = {slice_: _fit([one], kind, single, 1.0) for slice_, one in members.items()}
+    nothing = sum(as_expected.values())
+    return [
+        nothing
+        - sum(as_expected[one] for one in inside)
+        + _fit([members[one] for one in inside], kind, single)
+        - everything
+        for inside in hypotheses
+    ]
+
+
+def _divided(members: Mapping[Slice, Amount], hypotheses: Sequence[Sequence[Slice]], kind: str) -> list[float]:
+    """The same of counts."""
+    counts = counted(np.array(list(members.values()), dtype=np.float64), kind)
+    number_of = {slice_: number for number, slice_ in enumerate(members)}
+    numbers = [[number_of[one] for one in inside] for inside in hypotheses]
+    within = Counts(*(np.array([of[several].sum() for several in numbers]) for of in counts))
+    beside = Counts(*(np.maximum(0.0, of.sum() - inside) for of, inside in zip(counts, within, strict=True)))
+    return [float(gain) for gain in divided.alone(within, beside)]
+
+
+def counted(amounts: npt.NDArray[np.float64], kind: str) -> Counts:
+    """How many orders, parcels or tickets: of amounts of shape (..., slices, 4). Sums vary by how large each is, too:
+    about as half as many would."""
+    actual, expected, weight, variance = np.moveaxis(amounts, -1, 0)
+    each = np.ones_like(actual)
+    if kind == "sum":
+        # What one order is worth differs less among slices than how many there are.
+        total, cases = np.abs(actual).sum(axis=-1, keepdims=True), weight.sum(axis=-1, keepdims=True)
+        each = np.where((total > 0.0) & (cases > 0.0), 2.0 * total / np.maximum(cases, 1.0), 1.0) * each
+    return Counts(np.maximum(0.0, actual) / each, np.maximum(0.0, expected) / each, variance / each**2)
 
 
 def _fit(amounts: Iterable[Amount], kind: str, single: float, factor: float | None = None) -> float:
@@ -163,10 +189,7 @@ def _fit(amounts: Iterable[Amount], kind: str, single: float, factor: float | No
 
 
 def _grown(amount: Amount, factor: float, kind: str) -> float:
-    """How many times as much it varies where a factor more is expected: of counts what is more varies by more and what
-    is less by less; a ratio varies most where it is a half."""
-    if kind in ("count", "sum"):
-        return max(factor, _LEAST)
+    """How many times as much it varies where a factor more is expected: a ratio varies most where it is a half."""
     if kind != "ratio" or amount.weight <= 0.0:
         return max(factor, 1.0)
     before, after = (
@@ -178,10 +201,6 @@ def _grown(amount: Amount, factor: float, kind: str) -> float:
 def _rarer(amount: Amount, middle: float, kind: str) -> float:
     """Of what the expectation may be wrong by a share: of a ratio the side there is less of."""
     return min(abs(middle), abs(amount.weight - middle)) if kind == "ratio" else middle
-
-
-def _fewest_words_first(slices: Iterable[Slice]) -> list[Slice]:
-    return sorted(set(slices), key=lambda one: (len(one), one))
 
 
 def _single(amounts: Iterable[Amount], kind: str) -> float:
@@ -220,52 +239,3 @@ def attribute(amounts: Mapping[Slice, Amount], side: int, kind: str = "count") -
                 )
             )
     return sorted(found, key=lambda one: (-side * one.off, sorted(one.slice.items())))
-
-
-class Vote(NamedTuple):
-    """What a KPI has to say of whom an incident is about: for a slice no more than ``most`` nats, what it being off at
-    all is worth, and against it no more than :data:`OTHER`."""
-
-    most: float
-    evidence: Evidence
-
-    def of(self, slice_: Slice) -> float:
-        """For a slice, or against it; 0 where nothing is known of it. What is known of two dimensions one by one only
-        adds up: where all carriers of a region are off, the carriers are off alike, and where one is off there alone,
-        it is off alone among carriers too."""
-        found = self.evidence.get(slice_)
-        if found is None and len(slice_) > 1:
-            return sum(self.of((pair,)) for pair in slice_)
-        return min(self.most, max(-OTHER, found or 0.0))
-
-
-def scope(votes: Sequence[Vote]) -> dict[str, str]:
-    """The slice that explains several KPIs at once better than that everything is off alike; empty where none does."""
-    slices = _fewest_words_first(slice_ for vote in votes for slice_ in (*vote.evidence, *_pairs(vote.evidence)))
-    best: Slice = ()
-    most = EXPLAINS
-    for slice_ in slices:
-        names = tuple(name for name, _ in slice_)
-        alike = sum(tuple(name for name, _ in one) == names for one in slices)
-        found = sum(vote.of(slice_) for vote in votes) - log(alike)
-        if found > most:
-            best, most = slice_, found
-    return dict(best)
-
-
-def _pairs(evidence: Evidence) -> Iterator[Slice]:
-    """Two dimensions together, of what each explains by itself."""
-    single = [slice_[0] for slice_, gain in evidence.items() if len(slice_) == 1 and gain > EXPLAINS]
-    for one, other in combinations(sorted(single), 2):
-        if one[0] != other[0]:
-            yield one, other
-
-
-def contradicts(vote: Vote, about: Mapping[str, str]) -> bool:
-    """Whether a KPI speaks for another value of a dimension of a scope, and clearly more so than for that one."""
-    for dimension, value in about.items():
-        ours = vote.of(((dimension, value),))
-        theirs = max((vote.of(one) for one in vote.evidence if len(one) == 1 and one[0][0] == dimension), default=0.0)
-        if theirs > CONTRADICTS and theirs - ours > CONTRADICTS:
-            return True
-    return False

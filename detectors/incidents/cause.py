@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from detectors.incidents.incident import Cause
 from detectors.incidents.stages import Stage, leads
+from streams.kpis.grid import HOUR_MS
 
 CAUSES: dict[Stage, Cause] = {
     Stage.INTAKE: "intake",
@@ -22,14 +23,23 @@ STRONG = 0.25
 MOST = 0.4
 """And if it accounts for so much of all evidence."""
 
+SHOWS_MS = 24 * HOUR_MS
+"""What lags may show so long after trouble began at any of its stages."""
+
 
 class Sign(NamedTuple):
-    """That a KPI was off at a stage, with a surprise, from an instant on (epoch ms)."""
+    """That a KPI was off, with a surprise, from an instant on (epoch ms). What moves it is at one of some stages; it
+    shows at the last of them."""
 
     kpi: str
-    stage: Stage
+    stages: frozenset[Stage]
     surprise: float
     since: int
+
+    @property
+    def stage(self) -> Stage:
+        """Where it shows."""
+        return max(self.stages)
 
 
 def begins_at(signs: Iterable[Sign], near: int) -> Stage:
@@ -42,16 +52,25 @@ def begins_at(signs: Iterable[Sign], near: int) -> Stage:
     that while before. What follows from trouble can be as strong as the trouble itself; but a false alarm at an earlier
     stage is weak beside it. Raises ``ValueError`` where there is no sign.
     """
-    strongest: dict[Stage, dict[str, float]] = {}
+    strongest: dict[str, Sign] = {}
     since: dict[Stage, int] = {}
     for sign in signs:
-        of = strongest.setdefault(sign.stage, {})
-        of[sign.kpi] = max(of.get(sign.kpi, 0.0), sign.surprise)
+        strongest[sign.kpi] = max(sign, strongest.get(sign.kpi, sign), key=lambda one: one.surprise)
         since[sign.stage] = min(since.get(sign.stage, sign.since), sign.since)
-    weights = {stage: sum(of.values()) for stage, of in strongest.items()}
+    weights = dict.fromkeys(since, 0.0)
+    for sign in strongest.values():
+        weights[sign.stage] += sign.surprise
+    all_ = sum(weights.values())
     strong = sorted(stage for stage, weight in weights.items() if weight >= STRONG * max(weights.values()))
-    accounts = {stage: sum(weights[one] for one in _reached(stage, since, near)) for stage in strong}
-    enough = [stage for stage in strong if accounts[stage] >= MOST * sum(weights.values())]
+    accounts: dict[Stage, float] = {}
+    for stage in strong:
+        reached = _reached(stage, since, near)
+        accounts[stage] = sum(
+            sign.surprise
+            for sign in strongest.values()
+            if sign.stage in reached or (stage in sign.stages and -near <= sign.since - since[stage] <= SHOWS_MS)
+        )
+    enough = [stage for stage in strong if accounts[stage] >= MOST * all_]
     if not enough:
         return max(strong, key=lambda stage: (accounts[stage], -stage))
     first = min(since[stage] for stage in enough)

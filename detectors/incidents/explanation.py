@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import isfinite, log
-from typing import Any, NamedTuple
+from math import log
+from typing import Any
 
 from msgspec.structs import replace
 
 from detectors.incidents import lifecycle
-from detectors.incidents.attribution import Amount, Slice, Vote, attribute, evidence, scope, slice_of
+from detectors.incidents.attribution import Amount, Slice, attribute, evidence, slice_of
 from detectors.incidents.cause import CAUSES, Sign, begins_at
+from detectors.incidents.falls import Fall
 from detectors.incidents.incident import MOST_SHARES, Incident, Symptom
-from detectors.incidents.recent import STRANGE, Recent
-from detectors.incidents.stages import Stage, lags, stages_of
-from detectors.watch.worse import worse_side
-from streams.kpis.definitions import Definitions, KpiDefinition
-from streams.kpis.grid import HOUR_MS
-from streams.kpis.values import KpiValue
+from detectors.incidents.known import Known
+from detectors.incidents.lookback import NEAR_MS, Lookback
+from detectors.incidents.stages import Stage
+from detectors.incidents.votes import Vote, scope
 
-NEAR_MS = 6 * HOUR_MS
-"""What is off so soon after something else may be off for the same reason, whichever came first."""
 _NATS = log(10.0)
-
-
-class Known(NamedTuple):
-    """What is known of a KPI: its definition, where trouble moves it, whether it lags, and how its series were of
-    late."""
-
-    kpi: KpiDefinition
-    stages: frozenset[Stage]
-    lags: bool
-    recent: Recent
-
-    @property
-    def stage(self) -> Stage:
-        """Where it shows."""
-        return max(self.stages)
-
-    def off(self, value: KpiValue) -> bool:
-        """Whether a value is one to look at: alerted of, or strange for the worse."""
-        if value.value is None or value.expected is None or not isfinite(value.value):
-            return False
-        worse = value.side == worse_side(self.kpi.better, value.side)
-        return value.alert or (value.surprise >= STRANGE and worse)
-
-
-def known_of(definitions: Definitions) -> dict[str, Known]:
-    """By name, of all KPIs, with no values yet."""
-    return {kpi.name: Known(kpi, stages_of(kpi, definitions), lags(kpi), Recent(kpi.kind)) for kpi in definitions.kpis}
 
 
 class Explanations:
@@ -59,6 +29,7 @@ class Explanations:
         self._known = known
         self._votes: dict[str, dict[str, Vote]] = {}
         """By incident and statistic."""
+        self._lookback = Lookback(known)
 
     def told(self, incident: Incident) -> list[Symptom]:
         """What was told of, of KPIs that there still are."""
@@ -66,8 +37,23 @@ class Explanations:
 
     def origin(self, incident: Incident) -> Stage | None:
         """The stage at which it began; None where there is none of its KPIs any more."""
-        signs = [Sign(one.kpi, self._known[one.kpi].stage, one.surprise, one.since) for one in self.told(incident)]
-        return begins_at(signs, NEAR_MS) if signs else None
+        signs = [Sign(one.kpi, self._known[one.kpi].stages, one.surprise, one.since) for one in self.told(incident)]
+        if not signs:
+            return None
+        signs += [
+            Sign(name, self._known[name].stages, one.evidence / _NATS, one.since)
+            for name, one in self._lookback.of(incident.id).items()
+        ]
+        return begins_at(signs, NEAR_MS)
+
+    def elsewhere(self, incident: Incident, symptom: Symptom, vote: Vote) -> bool:
+        """Whether a series that is off, and what it says of whom that is about, follows from what an incident is not
+        about."""
+        return self._lookback.elsewhere(incident, self.told(incident), symptom, vote)
+
+    def look_again(self, name: str) -> None:
+        """Late events say otherwise of what an incident (its id) may have begun with."""
+        self._lookback.look_again(name)
 
     def explain(self, incident: Incident, statistics: Iterable[str], at: int) -> Incident:
         """Where it began and whom it is about, as of an instant. What has just been seen of some statistics is looked
@@ -89,26 +75,50 @@ class Explanations:
                 side, kind = strongest(told[statistic]).side, self._known[told[statistic][0].kpi].kpi.kind
                 shares[statistic] = attribute(amounts, side, kind)[:MOST_SHARES]
                 votes[statistic] = self.vote(told[statistic])
+        self._lookback.look(incident, self.told(incident))
         origin = self.origin(incident)
+        falls = self._lookback.of(incident.id)
+        fell = {name: one for name, one in falls.items() if self._known[name].stage is origin}
         direct = [one for one in self.told(incident) if self._known[one.kpi].stage is origin]
-        names = sorted({statistic_of(one) for one in direct})
-        about = scope([votes[name] for name in names if name in votes])
+        flows = [one for one in direct if self._known[one.kpi].flows]
+        names = sorted({statistic_of(one) for one in flows or direct} | {*self._beside(votes, flows)})
+        heard = {name: votes[name] for name in names if name in votes}
+        heard |= {name: Vote(one.evidence, one.others) for name, one in fell.items()}
+        about = scope(list(heard.values()))
         found = replace(
             incident,
             shares=shares,
             scope=about,
             cause=CAUSES.get(origin, "") if origin is not None else "",
-            cause_until=self._cause_until(direct),
-            title=_title(strongest(direct), about),
+            cause_until=max(incident.since, self._cause_until(direct, fell)),
+            title=_title(strongest(direct), about) if direct else _fell(fell, about),
         )
         if about == incident.scope or not incident.shares:
             return found
         return lifecycle.noted(found, at, "explained", _about(about))
 
-    def _cause_until(self, direct: Sequence[Symptom]) -> int:
+    def _cause_until(self, direct: Sequence[Symptom], fell: Mapping[str, Fall]) -> int:
         """Where what it began with was off the last time. What lags says no more of that than that it was."""
         flows = [one.until for one in direct if not self._known[one.kpi].lags]
+        flows += [one.until for one in fell.values()]
         return max(flows) if flows else min(one.since for one in direct)
+
+    def _beside(self, votes: dict[str, Vote], told: Sequence[Symptom]) -> list[str]:
+        """The other flows of the stage of those that were ``told`` of, and what they say, in the hours in which those
+        were off: they add up the same orders or parcels, and fewer of them are a clearer sign than less money."""
+        if not told:
+            return []
+        since, until = min(one.since for one in told), max(one.until for one in told)
+        lead, known = strongest(told), {one.kpi for one in told}
+        stage = self._known[lead.kpi].stage
+        names = [name for name, of in self._known.items() if of.flows and of.stage is stage and name not in known]
+        for name in names:
+            of = self._known[name]
+            grains = of.recent.grains("value", since, until)
+            amounts = {one: Amount(*map(sum, zip(*each.values(), strict=True))) for one, each in grains.items() if each}
+            if amounts:
+                votes[name] = Vote(_NATS * lead.surprise, evidence(amounts, lead.side, of.kpi.kind))
+        return names
 
     def vote(self, symptoms: Sequence[Symptom]) -> Vote:
         """What one statistic says, off in some of its series."""
@@ -127,6 +137,7 @@ class Explanations:
 
     def merged(self, gone: str, kept: str) -> list[str]:
         """Two incidents have become one: what was said of either counts. The statistics of the one that is gone."""
+        self._lookback.merged(gone, kept)
         votes = self._votes.pop(gone, {})
         self._votes[kept] = {**votes, **self._votes.get(kept, {})}
         return list(votes)
@@ -134,21 +145,24 @@ class Explanations:
     def forget(self, name: str) -> None:
         """An incident that is no more."""
         self._votes.pop(name, None)
+        self._lookback.forget(name)
 
-    def state(self) -> list[Any]:
+    def state(self) -> dict[str, Any]:
         """Everything, as plain values."""
-        return [
+        votes = [
             [name, statistic, vote.most, [[[list(pair) for pair in one], gain] for one, gain in vote.evidence.items()]]
-            for name, votes in self._votes.items()
-            for statistic, vote in votes.items()
+            for name, of in self._votes.items()
+            for statistic, vote in of.items()
         ]
+        return {"votes": votes, "falls": self._lookback.state()}
 
-    def load(self, state: list[Any]) -> None:
+    def load(self, state: dict[str, Any]) -> None:
         """Become what :meth:`state` told of."""
         self._votes = {}
-        for name, statistic, most, told in state:
+        for name, statistic, most, told in state["votes"]:
             found = {tuple((dimension, of) for dimension, of in one): gain for one, gain in told}
             self._votes.setdefault(name, {})[statistic] = Vote(most, found)
+        self._lookback.load(state["falls"])
 
 
 def statistic_of(symptom: Symptom) -> str:
@@ -166,6 +180,11 @@ def _title(first: Symptom, about: dict[str, str]) -> str:
     if first.unit in ("ratio", "seconds", "money", "score"):
         side = "lower than usual" if first.side < 0 else "higher than usual"
     return f"{first.kpi.replace('_', ' ').capitalize()} {side}" + (f": {_about(about)}" if about else "")
+
+
+def _fell(falls: Mapping[str, Fall], about: dict[str, str]) -> str:
+    name, _ = max(falls.items(), key=lambda one: (one[1].evidence, one[0]))
+    return f"{name.replace('_', ' ').capitalize()} fewer than usual" + (f": {_about(about)}" if about else "")
 
 
 def _about(about: dict[str, str]) -> str:

@@ -10,11 +10,14 @@ from msgspec import convert, to_builtins
 from msgspec.structs import replace
 
 from detectors.incidents import lifecycle
-from detectors.incidents.attribution import Slice, Vote, contradicts, slice_of
-from detectors.incidents.explanation import NEAR_MS, Explanations, known_of, statistic_of
+from detectors.incidents.attribution import Slice, slice_of
+from detectors.incidents.explanation import Explanations, statistic_of
 from detectors.incidents.incident import Change, Incident, Severity, Symptom, name_of
+from detectors.incidents.known import known_of
+from detectors.incidents.lookback import NEAR_MS
 from detectors.incidents.severity import SEVERITIES, weigh
 from detectors.incidents.stages import Stage, leads
+from detectors.incidents.votes import Vote, contradicts
 from streams.errors import ContractError
 from streams.kpis.definitions import Definitions
 from streams.kpis.grid import HOUR_MS
@@ -130,6 +133,9 @@ class Incidents:
         return self._begin(symptom) if symptom.told else None
 
     def _fits(self, one: Incident, symptom: Symptom, vote: Vote, beside: Iterable[Symptom] = ()) -> bool:
+        return self._may(one, symptom, vote, beside) and not self._explanations.elsewhere(one, symptom, vote)
+
+    def _may(self, one: Incident, symptom: Symptom, vote: Vote, beside: Iterable[Symptom] = ()) -> bool:
         """Whether a series that is off, and what it says of whom that is about, may be of an incident; ``beside`` are
         others that would be of it, too."""
         if not one.live and (one.state != "resolved" or not symptom.told):
@@ -150,7 +156,8 @@ class Incidents:
             return after <= (FAR_MS if of.lags else NEAR_MS)
         # Trouble does not travel between them, but that both are off at once by chance is less likely than a reason
         # that nobody has thought of.
-        return after < 0
+        alike = bool(one.scope) and vote.of(slice_of(one.scope)) > 0.0
+        return after < 0 and (alike or of.lags or of.stage > Stage.DELIVERY)
 
     def _begin(self, symptom: Symptom) -> str:
         name, number = name_of(symptom), 1
@@ -247,6 +254,7 @@ class Incidents:
                 self._incidents[name] = lifecycle.retract(one, at, note=note)
                 continue
             one = lifecycle.noted(replace(one, severity=self._weigh(one.symptoms)), at, "explained", note)
+            self._explanations.look_again(name)
             self._incidents[name] = self._explanations.explain(one, [statistic_of(mine[0])], at)
 
     # -- what is over -------------------------------------------------------------------------------------------
@@ -274,7 +282,7 @@ class Incidents:
         return {
             "recent": {name: of.recent.state() for name, of in self._known.items()},
             "incidents": [to_builtins(one) for one in self._incidents.values()],
-            "votes": self._explanations.state(),
+            "explanations": self._explanations.state(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -283,7 +291,7 @@ class Incidents:
             if name in self._known:
                 self._known[name].recent.load(recent)
         self._incidents = {one.id: one for one in convert(state["incidents"], list[Incident])}
-        self._explanations.load(state["votes"])
+        self._explanations.load(state["explanations"])
 
 
 def _when(value: KpiValue) -> tuple[int, str, str, Slice, int, int]:

@@ -124,6 +124,15 @@ class Recent:
                     found[slice_] = self._together(amounts)
         return found
 
+    def grains(self, stat: str, since: int, until: int) -> dict[Slice, dict[int, Amount]]:
+        """What each slice was and was expected to be in the grains that begin from one instant to another, which is
+        left out, by where they begin."""
+        return {
+            slice_: {grain.start: grain.amount for grain in _between(grains, since, until)}
+            for (of, slice_), grains in self._grains.items()
+            if of == stat
+        }
+
     def _together(self, amounts: Sequence[Amount]) -> Amount:
         found = Amount(*map(sum, zip(*amounts, strict=True)))
         if self.kind != "level":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +13,9 @@ from detectors.watch.verdicts import Verdicts
 from detectors.watch.words import Words
 from streams.kpis.definitions import Definitions
 from streams.kpis.values import KpiValue
+
+Agreed = tuple[float, Mapping[str, Settings]]
+"""How often a week one is told of something, and what is otherwise for single KPIs."""
 
 
 class Watch:
@@ -33,6 +36,9 @@ class Watch:
     ) -> None:
         self.calendar = calendar or BusinessCalendar(definitions.timezone)
         words = Words(definitions.currency)
+        self.asks: Callable[[], Agreed] | None = None
+        """Asked before each step whether something else has been agreed upon meanwhile."""
+        self._agreed: Agreed | None = None
         settings = settings or {}
         share = shares([kpi.name for kpi in definitions.kpis], per_week, settings)
         self._kpis = {
@@ -58,6 +64,9 @@ class Watch:
 
         Corrections, and values that are not final, are left as they are: judged is what was known when it became final.
         """
+        if self.asks is not None and (agreed := self.asks()) is not self._agreed:
+            self._agreed = agreed
+            self.adopt(*agreed)
         judged: list[KpiValue] = []
         for (name, _, fresh), several in groupby(values, key=_grain):
             kpi, grain = self._kpis.get(name), list(several)

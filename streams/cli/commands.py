@@ -32,6 +32,7 @@ from streams.cli import (
     status,
     table,
     topics,
+    tune,
     unlearn,
     worker,
 )
@@ -96,6 +97,7 @@ for command in (
     imports.import_,
     archive.archive,
     replay.replay,
+    tune.tune,
     compare.compare,
     missed.missed,
     golden.golden,

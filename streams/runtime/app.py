@@ -39,6 +39,7 @@ from streams.runtime.agents import Aggregate, Detect, Respond
 from streams.runtime.agents.assignment import Reader
 from streams.runtime.agents.incidents import Answered, revive_response
 from streams.runtime.agents.revival import Revived, revive_book, revive_kernel
+from streams.runtime.agreed import Agreement
 from streams.runtime.calendar import business_calendar, calendar_feed
 from streams.runtime.casework import CaseFeed
 from streams.runtime.feedback import feedback_feed
@@ -70,7 +71,7 @@ MOST_BEHIND = 5_000
 """Events not read yet beyond which nobody looks through those that were: KPIs come first."""
 SERIES_STATE_VERSION = 4
 """Of the form and meaning of what a series book keeps; another one makes every kept state unreadable."""
-INCIDENT_STATE_VERSION = 1
+INCIDENT_STATE_VERSION = 2
 """The same of incidents."""
 
 
@@ -90,8 +91,8 @@ class DaybookApp(faust.App):
     incidents: Respond
     metrics: Metrics
     reader: Reader
-    feeds: tuple[Follower, ...]
-    """Small topics that every worker knows all of."""
+    feeds: tuple[Follower | Agreement, ...]
+    """Small topics that every worker knows all of, and the configuration's file."""
     state_logs: tuple[StateLog, ...]
     metrics_server: MetricsServer | None = None
     channels: list[Channel]
@@ -194,7 +195,8 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
     calendar = business_calendar(config)
     app.daybook = config
     verdicts = Verdicts()
-    app.feeds = (calendar_feed(config, calendar), feedback_feed(config, verdicts))
+    agreement = Agreement(config)
+    app.feeds = (calendar_feed(config, calendar), feedback_feed(config, verdicts), agreement)
     app.metrics = Metrics(registry or CollectorRegistry(), config.kpis, _version())
     app.metrics.partitions.set(config.kafka.partitions)
 
@@ -214,7 +216,9 @@ def create_app(config: Config, registry: CollectorRegistry | None = None) -> Day
         return revive_book(WatchedBook(series, watch()), chain, _first_number())
 
     def watch() -> Watch:
-        return Watch(definitions, config.alerts.per_week, calendar, verdicts, config.alerts.kpis)
+        made = Watch(definitions, config.alerts.per_week, calendar, verdicts, config.alerts.kpis)
+        made.asks = lambda: agreement.now
+        return made
 
     def response(_: int, chain: Chain) -> Answered:
         return revive_response(Response(definitions, notices_of(config)), chain, _first_number())

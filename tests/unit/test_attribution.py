@@ -10,17 +10,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from detectors.incidents.attribution import (
-    OTHER,
     Amount,
     Share,
     Slice,
-    Vote,
     attribute,
-    contradicts,
     contribution,
     evidence,
-    scope,
 )
+from detectors.incidents.votes import OTHER, Vote, contradicts, scope
 from streams.kpis.values import KpiValue
 
 NORTH, SOUTH = (("region", "north"),), (("region", "south"),)

@@ -14,7 +14,7 @@ NEAR = 6 * HOUR
 
 
 def sign(kpi: str, stage: Stage, surprise: float, hour: int = 0) -> Sign:
-    return Sign(kpi, stage, surprise, hour * HOUR)
+    return Sign(kpi, frozenset({stage}), surprise, hour * HOUR)
 
 
 def test_of_what_is_off_at_once_the_earliest_stage_is_where_it_began() -> None:
@@ -98,3 +98,12 @@ def test_a_single_kpi_that_is_faintly_off_for_a_short_time_is_for_information(
     told: list[tuple[Symptom, Stage]], severity: Severity
 ) -> None:
     assert weigh(told) == severity
+
+
+def test_what_lags_may_be_of_any_stage_that_it_lies_between() -> None:
+    """An order that is not paid is not shipped when it was promised; that is no trouble in the warehouse."""
+    overdue = Sign("orders_unshipped_overdue", frozenset({Stage.PAYMENT, Stage.DISPATCH}), 12.0, 7 * HOUR)
+    assert begins_at([sign("payment_failure_ratio", Stage.PAYMENT, 8.5), overdue], NEAR) is Stage.PAYMENT
+    assert begins_at([sign("payment_failure_ratio", Stage.PAYMENT, 2.5), overdue], NEAR) is Stage.DISPATCH
+    late = overdue._replace(since=40 * HOUR)
+    assert begins_at([sign("payment_failure_ratio", Stage.PAYMENT, 6.0), late], NEAR) is Stage.DISPATCH

@@ -358,3 +358,65 @@ def test_what_ends_within_a_step_is_told_of_before_it_is_forgotten() -> None:
     days = [value for hour in range(11, 11 + 300) for value in hour_of("orders_placed", hour)]
     (ended,) = incidents.step(days)
     assert (ended.id, ended.state) == (one.id, "resolved")
+
+
+def parcels(hour: int, hamburg: float = 60.0, munich: float = 60.0, region: str = "") -> list[KpiValue]:
+    """What leaves two warehouses in an hour, for a ``region`` late for long and told of."""
+    slices = {"hamburg": hamburg, "munich": munich}
+    found = [
+        count("deliveries_dispatched", hour, value, 60.0, slice_={"warehouse": name}, surprise=0.9)
+        for name, value in slices.items()
+    ]
+    found.append(count("deliveries_dispatched", hour, hamburg + munich, 120.0, surprise=0.9))
+    late = 90_000.0 if region else 30_000.0
+    for slice_ in ({}, {"region": "north"}):
+        told = bool(region) and slice_ == {"region": region}
+        one = count("time_to_ship", hour, late, 30_000.0, slice_=slice_, alert=told)
+        found.append(replace(one, stat="p50", weight=20))
+    return found
+
+
+def test_a_warehouse_that_sent_less_than_its_share_is_where_it_began_though_nobody_was_told_of_that() -> None:
+    incidents = Incidents(DEFINITIONS)
+    for hour in range(30):
+        stands_still = 6 <= hour < 12
+        assert incidents.step(parcels(hour, hamburg=10.0 if stands_still else 60.0)) == []
+    [found] = incidents.step(parcels(30, region="north"))
+    assert (found.cause, found.scope) == ("dispatch", {"warehouse": "hamburg"})
+    assert found.title == "Time to ship higher than usual: warehouse hamburg"
+    [again] = _restarted(incidents).step(parcels(31, region="north"))
+    assert again.scope == {"warehouse": "hamburg"}
+
+
+def test_where_all_warehouses_sent_less_alike_none_is_named() -> None:
+    incidents = Incidents(DEFINITIONS)
+    for hour in range(30):
+        level = 10.0 if 6 <= hour < 12 else 60.0
+        incidents.step(parcels(hour, level, level))
+    [found] = incidents.step(parcels(30, region="north"))
+    assert (found.cause, found.scope) == ("dispatch", {})
+
+
+def test_carriers_that_fall_one_after_the_other_are_two_incidents() -> None:
+    """Parcels of the first are late for days, and late ones of the second are of the second."""
+    incidents = Incidents(DEFINITIONS)
+    for hour in range(60):
+        incidents.step(carriers(hour, **({"post": 0.0} if 4 <= hour < 10 else {"ups": 0.0} if hour >= 50 else {})))
+    assert [one.scope for one in incidents.incidents] == [{"carrier": "post"}, {"carrier": "ups"}]
+
+
+def carriers(hour: int, **factors: float) -> list[KpiValue]:
+    """What two carriers bring, each at a factor of what is usual; one that brings little is told of after two hours."""
+    slices = {name: 50.0 * factors.get(name, 1.0) for name in ("post", "ups")}
+    found = [count("deliveries_completed", hour, sum(slices.values()), 100.0)]
+    for name, value in slices.items():
+        told = name in factors and hour % 4 == 3
+        found.append(count("deliveries_completed", hour, value, 50.0, slice_={"carrier": name}, alert=told))
+    return found
+
+
+def _restarted(incidents: Incidents) -> Incidents:
+    """As another worker goes on with them."""
+    found = Incidents(DEFINITIONS)
+    found.load(unpack(pack(incidents.state())))
+    return found

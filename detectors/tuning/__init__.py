@@ -1,0 +1,1 @@
+"""Finding settings under which a KPI's alerts are fewer and better, and proving it."""

@@ -1,0 +1,54 @@
+"""Which of two settings is better, and whether that is more than chance."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scipy.stats import binomtest
+
+from detectors.tuning.course import Score
+
+ALLOWED = 0.25
+"""False alarms of a KPI a week that a team puts up with."""
+CHANCE = 0.1
+"""What is as likely as that by chance is no proof."""
+_DELAY, _FALSE = 0.02, 0.05
+
+
+def worth(score: Score, allowed: float = ALLOWED) -> float:
+    """What alerts are worth: the share of what was found, less what false ones beyond those that are allowed cost. A
+    day earlier, and fewer false ones, decide between what finds the same."""
+    rate = score.false_a_week / allowed
+    return score.recall - max(0.0, rate - 1.0) - _FALSE * min(rate, 1.0) - _DELAY * min(score.delay, 24.0) / 24.0
+
+
+class Verdict(NamedTuple):
+    """Whether a proposal is better than what it is to replace, and why, in words."""
+
+    better: bool
+    why: str
+
+
+def verdict(today: Score, proposed: Score, allowed: float = ALLOWED) -> Verdict:
+    """Of the same labels in the same time, which neither was chosen by.
+
+    What only one of them finds decides on recall (Q. McNemar, 1947, the exact binomial), false alarms on quiet: given
+    how many there were of both, as many each were to be expected. A proposal wins where one of them is better by more
+    than chance and it is worth more as a whole.
+    """
+    gained, lost = len(proposed.found - today.found), len(today.found - proposed.found)
+    fewer = today.false - proposed.false
+    told = f"finds {gained} more and {lost} fewer of {today.labels}, false alarms {today.false} → {proposed.false}"
+    if worth(proposed, allowed) <= worth(today, allowed):
+        return Verdict(False, f"worth no more: {told}")
+    if lost > gained and _by_chance(lost, gained + lost) <= CHANCE:
+        return Verdict(False, f"misses too much: {told}")
+    if gained > lost and _by_chance(gained, gained + lost) <= CHANCE:
+        return Verdict(True, told)
+    if fewer > 0 and _by_chance(today.false, today.false + proposed.false) <= CHANCE:
+        return Verdict(True, told)
+    return Verdict(False, f"may be chance: {told}")
+
+
+def _by_chance(ours: int, both: int) -> float:
+    return float(binomtest(ours, both, 0.5, alternative="greater").pvalue) if both else 1.0

@@ -1,0 +1,1 @@
+"""Tuning detectors on archived history: the values, the labels, the search."""

@@ -1,0 +1,220 @@
+"""Tuning: how good alerts were, which settings are better, and that nothing is adopted that is not."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from detectors.calendar.business import BusinessCalendar
+from detectors.tuning.choice import verdict, worth
+from detectors.tuning.course import History, Label, Score, alerts_of, score
+from detectors.tuning.trouble import HELD_OUT, SEEN, troubled
+from detectors.watch.settings import DEFAULT, Settings
+from streams.cli import cli
+from streams.config import load_config
+from streams.events.times import format_time
+from streams.history.replay.lane import Counts
+from streams.history.replay.results import Results, Summary
+from streams.history.tuning.material import TuningError, labels_in, labels_of, written_values
+from streams.history.tuning.search import tune
+from streams.kpis.values import KpiValue
+from tests.support.judging import MONDAY, final
+from tests.support.shop import HOUR
+
+CONFIG = load_config(env={})
+(KPI,) = (kpi for kpi in CONFIG.kpis if kpi.name == "orders_placed")
+WEEK = 168
+SHARE = 3.0 / 26.0
+
+
+def orders(weeks: int, seed: int = 1, mean: float = 30.0) -> list[KpiValue]:
+    rng = np.random.default_rng(seed)
+    found = []
+    for hour in range(weeks * WEEK):
+        rate = mean * (1.5 + math.sin((hour % 24 - 9) / 24 * 2 * math.pi)) * (0.6 if hour // 24 % 7 >= 5 else 1.0)
+        found.append(final("orders_placed", hour, float(rng.poisson(rate))))
+    return found
+
+
+def history(values: list[KpiValue], labels: list[Label] | None = None) -> History:
+    return History(KPI, "UTC", values, labels or [], BusinessCalendar("UTC").at)
+
+
+def hours(first: int, last: int) -> Label:
+    return Label(MONDAY + first * HOUR, MONDAY + last * HOUR)
+
+
+def at(*of: int) -> list[int]:
+    return [MONDAY + hour * HOUR for hour in of]
+
+
+def test_an_alert_within_a_label_finds_it_and_one_beside_is_false() -> None:
+    labels = [hours(10, 20), hours(100, 110), hours(300, 310)]
+    found = score(at(13, 14, 60, 200), labels, MONDAY, MONDAY + 250 * HOUR)
+    assert (found.labels, found.found, found.delays) == (2, {0}, (3.0,))
+    assert found.false == 1, "what comes within two days of a label is neither; 13 and 14 are one"
+    assert found.recall == 0.5
+    assert found.precision == 0.5
+    assert found.weeks == pytest.approx(250 / WEEK)
+
+
+def test_what_is_told_soon_after_the_end_is_still_about_it() -> None:
+    labels = [hours(10, 20)]
+    assert score(at(25), labels, MONDAY, MONDAY + WEEK * HOUR).found == {0}
+    assert score(at(27), labels, MONDAY, MONDAY + WEEK * HOUR).found == set()
+
+
+def of(found: set[int], false: int, labels: int = 40, delay: float = 2.0) -> Score:
+    return Score(labels, frozenset(found), (delay,) * len(found), false, 20.0)
+
+
+def test_more_found_is_better_once_it_is_more_than_chance() -> None:
+    assert verdict(of(set(range(10)), 2), of(set(range(20)), 3)).better
+    assert not verdict(of(set(range(10)), 2), of(set(range(11)), 2)).better
+    assert not verdict(of(set(range(10)), 2), of(set(range(10)), 2)).better
+
+
+def test_fewer_false_alarms_are_better_where_nothing_is_lost_by_them() -> None:
+    assert verdict(of(set(range(10)), 15), of(set(range(10)), 3)).better
+    assert not verdict(of(set(range(10)), 3), of(set(range(10)), 2)).better
+    assert not verdict(of(set(range(30)), 15), of(set(range(2)), 3)).better
+
+
+def test_false_alarms_that_are_not_allowed_cost_as_much_as_they_are_beyond() -> None:
+    assert worth(of({0}, 5)) > worth(of({0}, 10))
+    assert worth(of(set(range(20)), 20)) < worth(of(set(range(10)), 4))
+
+
+def test_trouble_is_put_where_the_labels_say_and_nowhere_else() -> None:
+    values = orders(20)
+    since = values[4 * WEEK].start
+    changed, labels = troubled(KPI, values, since, (*SEEN, *HELD_OUT), 7)
+    assert {one.what for one in labels} == {*SEEN, *HELD_OUT}
+    assert min(one.since for one in labels) >= since
+    for before, after in zip(values, changed, strict=True):
+        inside = any(one.since <= before.start < one.until for one in labels)
+        assert inside or before == after
+        assert (after.value or 0.0) >= 0.0
+    assert sum(before != after for before, after in zip(values, changed, strict=True)) > len(labels)
+    with pytest.raises(ValueError, match="too short to put one of each"):
+        troubled(KPI, values[: 6 * WEEK], since, (*SEEN, *HELD_OUT), 7)
+
+
+def test_settings_that_find_nothing_are_replaced_by_some_that_do() -> None:
+    deaf = Settings(least_cases=1e6)
+    found = tune(history(orders(30, mean=100.0)), deaf, SHARE, trials=12, seed=3)
+    assert found.invented
+    assert found.today.reported.recall == 0.0
+    assert found.default.reported.recall > 0.4
+    assert found.verdict.better
+    assert found.proposed.reported.recall >= 0.4
+    assert found.proposed.held_out is not None
+    assert found.proposed.held_out.recall > found.today.held_out.recall  # type: ignore[union-attr]
+    assert worth(found.proposed.reported) >= worth(found.default.reported)
+
+
+def test_what_people_said_is_what_is_found() -> None:
+    values, labels = orders(16), []
+    for week in range(4, 16):
+        first = week * WEEK + 34
+        labels.append(hours(first, first + 10))
+        for hour in range(first, first + 10):
+            values[hour] = final("orders_placed", hour, 0.0)
+    found = tune(history(values, labels), DEFAULT, SHARE, trials=4, seed=1)
+    assert not found.invented
+    assert found.today.held_out is None
+    assert found.today.reported.labels == 4
+    assert found.today.reported.recall == 1.0
+    assert not found.verdict.better, "there is nothing to gain"
+
+
+def test_the_same_seed_gives_the_same() -> None:
+    once, again = (tune(history(orders(16)), DEFAULT, SHARE, trials=6, seed=2, processes=n) for n in (2, 2))
+    assert once == again
+
+
+def test_too_little_history_is_said_with_what_is_needed() -> None:
+    with pytest.raises(TuningError, match=r"5\.0 weeks of history are too short"):
+        tune(history(orders(5)), DEFAULT, SHARE, trials=2)
+    with pytest.raises(TuningError, match="no label lies in the part"):
+        tune(history(orders(12), [hours(10, 20)]), DEFAULT, SHARE, trials=2)
+
+
+def test_labels_are_read_with_the_line_of_each_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+
+    def read(kpi: str) -> list[Label]:
+        return labels_of(path, labels_in(path), kpi, ["revenue"], MONDAY, MONDAY + WEEK * HOUR)
+
+    def wrong(text: str, message: str) -> None:
+        path.write_text(text)
+        with pytest.raises(TuningError, match=message):
+            read("revenue")
+
+    head = "since,until,kpi,what\n"
+    wrong("from,to\n", "labels.csv:1: expected the columns")
+    wrong(head + "yesterday,2024-01-02T00:00:00Z,,\n", "labels.csv:2: since: ")
+    wrong(head + "2024-01-02T00:00:00Z,2024-01-01T00:00:00Z,,\n", "labels.csv:2: it ends before it begins")
+    wrong(head + "2024-01-02T00:00:00Z,2024-01-02T09:00:00Z,revenues,\n", "labels.csv:2: there is no KPI 'revenues'")
+    wrong(head + "2025-01-02T00:00:00Z,2025-01-02T09:00:00Z,,\n", "labels.csv:2: lies outside of the history")
+    till, all_day = "2024-01-02T00:00:00Z,2024-01-02T09:00:00+01:00", "2024-01-03T00:00:00Z,2024-01-04T00:00:00Z"
+    path.write_text(f"{head}{all_day},,\n{till},revenue,till\n")
+    assert [one.what for one in read("revenue")] == ["till", ""]
+    assert read("orders_placed") == [hours(48, 72)]
+
+
+@pytest.fixture
+def replayed(tmp_path: Path) -> Path:
+    """What a replay wrote: twenty weeks in which there were no orders for ten hours, once a week from the fifth on."""
+    values = orders(20)
+    for week in range(4, 20):
+        for hour in range(week * WEEK + 34, week * WEEK + 44):
+            values[hour] = final("orders_placed", hour, 0.0)
+    with Results(tmp_path / "year") as results:
+        results.put(values, [])
+        results.conclude(Summary(Counts(), len(values), 0, 0, 1.0))
+    return tmp_path / "year"
+
+
+def test_what_a_replay_wrote_is_read_as_it_was(replayed: Path) -> None:
+    (values,) = written_values(CONFIG, replayed, ["orders_placed"]).values()
+    assert len(values) == 20 * WEEK
+    assert values[:30] == orders(20)[:30]
+    assert len(alerts_of(history(values), DEFAULT, SHARE)) >= 10
+    with pytest.raises(TuningError, match="is no folder that daybook replay --out wrote"):
+        written_values(CONFIG, replayed / "kpis", ["orders_placed"])
+
+
+def test_what_wins_is_written_with_a_comment_and_what_does_not_is_not(replayed: Path, tmp_path: Path) -> None:
+    config, labels = tmp_path / "shop.yaml", tmp_path / "labels.csv"
+    config.write_text("# ours\nalerts:\n  per_week: 3\n  kpis:\n    orders_placed: { least_change: 2.0 } # quiet!\n")
+    rows = [
+        f"{format_time(MONDAY + (week * WEEK + 34) * HOUR)},{format_time(MONDAY + (week * WEEK + 44) * HOUR)}"
+        for week in range(4, 20)
+    ]
+    labels.write_text("since,until\n" + "\n".join(rows) + "\n")
+    argv = ["--config", str(config), "tune", "--kpi", "orders_placed", "--from", str(replayed), "--trials", "12"]
+    before = config.read_text()
+    told = CliRunner().invoke(cli, [*argv, "--labels", str(labels)])
+    assert told.exit_code == 0, told.output
+    assert config.read_text() == before, "without --apply nothing is changed"
+    assert "proposed" in told.output
+    told = CliRunner().invoke(cli, [*argv, "--labels", str(labels), "--apply"])
+    assert told.exit_code == 0, told.output
+    assert "better: finds" in told.output
+    assert "# ours" in config.read_text()
+    assert "tuned on 2024-01-01 to 2024-05-20: recall 0% -> " in config.read_text()
+    assert load_config(config, {}).alerts.kpis["orders_placed"].least_change < 1.0
+
+
+def test_mistakes_are_told_in_a_line(replayed: Path, tmp_path: Path) -> None:
+    told = CliRunner().invoke(cli, ["tune", "--kpi", "orders", "--from", str(replayed)])
+    assert told.exit_code == 2
+    assert "there is no KPI 'orders'" in told.output
+    told = CliRunner().invoke(cli, ["tune", "--kpi", "revenue", "--from", str(replayed)])
+    assert told.exit_code == 2
+    assert "revenue: there is no value of it in that time" in told.output
