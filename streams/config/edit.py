@@ -36,8 +36,8 @@ def require_own(path: Path) -> None:
 
 def set_alerts(path: Path, kpi: str, settings_changes: Mapping[str, object], comment: str) -> None:
     """Set what ``alerts.kpis`` says of a KPI: ``settings_changes`` by the names of
-    :class:`~detectors.watch.settings.Settings` (``cool_down`` in ms); all else stays. ``comment`` says why, in one
-    line, above the entry, after what is said there; none where it is empty.
+    :class:`~detectors.watch.settings.Settings` (``cool_down`` in ms; None leaves one out); all else stays.
+    ``comment`` says why, in one line, above the entry, after what is said there; none where it is empty.
 
     The file is checked as a whole before it takes the place of the one that is there, so it is changed altogether or
     not at all. Raises :class:`~streams.errors.ConfigError` where it cannot be read or written, where it would be wrong,
@@ -60,7 +60,10 @@ def set_alerts(path: Path, kpi: str, settings_changes: Mapping[str, object], com
     kpis = _section(_section(root, "alerts", path), "kpis", path)
     entry = _section(kpis, kpi, path)
     for name, value in settings_changes.items():
-        entry[name] = span_text(int(str(value))) if name == "cool_down" else value
+        if value is None:
+            entry.pop(name, None)
+        else:
+            entry[name] = span_text(int(str(value))) if name == "cool_down" else value
     _paste(growing, below)
     if comment:
         kpis.yaml_set_comment_before_after_key(kpi, before=" ".join(comment.split()), indent=kpis.lc.col or 4)
