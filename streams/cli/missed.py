@@ -48,6 +48,10 @@ def missed(settings: Settings, begin: str, end: str, kpi: str, slices: tuple[str
     from streams.history.lookback.missed import missed as find
     from streams.kpis.warm import warm
 
+    if apply_:
+        from streams.config.edit import require_own
+
+        require_own(config.source)
     since, until = period(config, begin, end)
     known_kpi(config, kpi)
     scope = scope_of(config, slices)

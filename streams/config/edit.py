@@ -25,20 +25,26 @@ _WIDTH = 4096
 """Longer than lines are, so that none is folded that was not."""
 
 
+def require_own(path: Path) -> None:
+    """Raises :class:`~streams.errors.ConfigError` for the default configuration that comes with Daybook, also where
+    ``path`` is a link to it."""
+    if path.resolve() == PACKAGED.resolve():
+        raise ConfigError(
+            f"{path}: is the default configuration that comes with Daybook; copy it, and name the copy with --config"
+        )
+
+
 def set_alerts(path: Path, kpi: str, settings_changes: Mapping[str, object], comment: str) -> None:
     """Set what ``alerts.kpis`` says of a KPI: ``settings_changes`` by the names of
-    :class:`~detectors.watch.settings.Settings` (``cool_down`` in ms); all else stays. ``comment`` says why, in one
-    line, above the entry, after what is said there; none where it is empty.
+    :class:`~detectors.watch.settings.Settings` (``cool_down`` in ms; None leaves one out); all else stays.
+    ``comment`` says why, in one line, above the entry, after what is said there; none where it is empty.
 
     The file is checked as a whole before it takes the place of the one that is there, so it is changed altogether or
     not at all. Raises :class:`~streams.errors.ConfigError` where it cannot be read or written, where it would be wrong,
     and for the default configuration that comes with Daybook.
     """
+    require_own(path)
     file = path.resolve()
-    if file == PACKAGED.resolve():
-        raise ConfigError(
-            f"{path}: is the default configuration that comes with Daybook; copy it, and name the copy with --config"
-        )
     unknown = sorted(set(settings_changes) - set(Settings.__struct_fields__))
     if unknown:
         raise ConfigError(
@@ -54,7 +60,10 @@ def set_alerts(path: Path, kpi: str, settings_changes: Mapping[str, object], com
     kpis = _section(_section(root, "alerts", path), "kpis", path)
     entry = _section(kpis, kpi, path)
     for name, value in settings_changes.items():
-        entry[name] = span_text(int(str(value))) if name == "cool_down" else value
+        if value is None:
+            entry.pop(name, None)
+        else:
+            entry[name] = span_text(int(str(value))) if name == "cool_down" else value
     _paste(growing, below)
     if comment:
         kpis.yaml_set_comment_before_after_key(kpi, before=" ".join(comment.split()), indent=kpis.lc.col or 4)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from detectors.watch.settings import Settings
 from streams.config import PACKAGED, load_config
 from streams.config.edit import set_alerts
 from streams.errors import ConfigError
@@ -66,6 +67,16 @@ def test_sections_that_are_not_there_are_made(file: Path) -> None:
     assert (settings.cool_down, settings.longest) == (3 * HOUR, 6)
     assert "timezone: Europe/Berlin # here\n" in file.read_text()
     assert "    # why\n    orders_placed:\n      cool_down: 3h\n" in file.read_text()
+
+
+def test_what_is_none_is_left_out(file: Path) -> None:
+    set_alerts(file, "refund_ratio", {"per_week": None, "least_change": None, "least_cases": 4.0}, "")
+    assert "refund_ratio: {least_cases: 4.0} # tried" in " ".join(file.read_text().split())
+    set_alerts(file, "tickets_opened", {"cool_down": None}, "")
+    settings = load_config(file, {}).alerts.kpis
+    assert settings["refund_ratio"].per_week is None
+    assert settings["tickets_opened"] == Settings()
+    assert "time:\n  allowed_lateness: 2h\n" in file.read_text()
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,15 @@ def test_mistakes_are_told_by_name(shop: Path, arguments: tuple[str, ...], says:
     assert says in str(call(shop, "missed", *arguments).exception)
 
 
+def test_the_default_configuration_is_refused_before_anything_is_replayed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAYBOOK_DATA_DIR", str(tmp_path))
+    result = CliRunner().invoke(cli, ["missed", BEGIN, END, "--kpi", "orders_placed", "--apply"], standalone_mode=False)
+    assert "comes with Daybook; copy it" in str(result.exception)
+
+
 def test_changes_are_round_and_the_smallest_are_tried_first() -> None:
     found = changes(replace(DEFAULT, least_change=0.4), 0.37)
     assert [one.size for one in found] == sorted(one.size for one in found)
