@@ -4,7 +4,7 @@ Python object for each."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
+from typing import cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -46,12 +46,15 @@ def pack(values: Sequence[bytes | None]) -> Packed:
     """Values put side by side."""
     if isinstance(values, Packed):
         return values
-    present = [value or b"" for value in values]
-    raw = np.frombuffer(_END.join((*present, bytes(PADDING))), dtype=np.uint8)
+    try:
+        present, absent = cast("Sequence[bytes]", values), np.zeros(len(values), dtype=np.bool_)
+        raw = _END.join((*present, bytes(PADDING)))
+    except TypeError:
+        present, absent = [value or b"" for value in values], np.array([value is None for value in values])
+        raw = _END.join((*present, bytes(PADDING)))
     lengths = np.fromiter(map(len, present), dtype=np.int64, count=len(present))
     ends = np.cumsum(lengths + 1) - 1
-    absent = np.fromiter((value is None for value in values), dtype=np.bool_, count=len(present))
-    return Packed(raw, ends - lengths, ends, absent)
+    return Packed(np.frombuffer(raw, dtype=np.uint8), ends - lengths, ends, absent)
 
 
 def pack_views(views: U8, buffers: Sequence[U8], absent: npt.NDArray[np.bool_]) -> Packed:
