@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,18 +74,16 @@ def _replayed(
     settings: Settings, config: Config, file: Path, since: datetime | None, until: datetime | None, out: Path
 ) -> Path:
     """The folder of what comes of the archive under the configuration in a file."""
-    from streams.cli.replaying import source_told
+    from streams.cli.replaying import progress_to, source_told
     from streams.config import load_config
     from streams.history.replay.run import replay
     from streams.kpis.warm import warm
 
     other = load_config(file, settings.environment)
-    source = source_told(config, since and since.date(), until and until.date())
+    source = source_told(config, since, until)
     warm()
-    with click.progressbar(
-        length=source.records, label=f"replaying under {file}", file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as bar:
-        replay(other, source, out, progress=lambda done, _: bar.update(done - bar.pos))
+    with progress_to(source.records, f"replaying under {file}") as progress:
+        replay(other, source, out, progress=lambda done, _: progress(done))
     return out
 
 

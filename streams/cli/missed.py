@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -44,7 +43,7 @@ def missed(settings: Settings, begin: str, end: str, kpi: str, slices: tuple[str
     smallest change of settings that would have caught it, and what else that would have raised over archived history.
     """
     config = settings.load()
-    from streams.cli.replaying import known_kpi, period, scope_of, source_told
+    from streams.cli.replaying import known_kpi, period, progress_to, scope_of, source_told
     from streams.history.lookback.missed import missed as find
     from streams.kpis.warm import warm
 
@@ -57,10 +56,8 @@ def missed(settings: Settings, begin: str, end: str, kpi: str, slices: tuple[str
     scope = scope_of(config, slices)
     source = source_told(config)
     warm()
-    with click.progressbar(
-        length=source.records, label="replaying", file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as bar:
-        found = find(config, source, kpi, since, until, scope, progress=lambda done: bar.update(done - bar.pos))
+    with progress_to(source.records, "replaying") as progress:
+        found = find(config, source, kpi, since, until, scope, progress)
     if found.nearest is None:
         raise click.UsageError(
             f"{begin} to {end}: the archive has no value of {kpi} in that time" + (" and slice" if scope else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -31,21 +30,14 @@ def replay(
 ) -> None:
     """Run archived history through the core again: under the configuration as it is, apart from what is live."""
     config = settings.load()
+    from streams.cli.replaying import progress_to, source_told
     from streams.history.replay.run import replay as run
-    from streams.history.replay.source import missing, source_of
     from streams.kpis.warm import warm
-    from streams.runtime.archivist import folder_of
 
-    source = source_of(
-        folder_of(config), None if since is None else since.date(), None if until is None else until.date()
-    )
-    for line in missing(source):
-        click.echo(f"warning: {line}", err=True)
+    source = source_told(config, since, until)
     warm()
-    with click.progressbar(
-        length=source.records, label="replaying", file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as bar:
-        summary = run(config, source, out, detect=detection, progress=lambda done, _: bar.update(done - bar.pos))
+    with progress_to(source.records, "replaying") as progress:
+        summary = run(config, source, out, detect=detection, progress=lambda done, _: progress(done))
     counts, rate = summary.counts, summary.counts.records / max(summary.seconds, 1e-9)
     click.echo(f"{counts.records:,} records in {summary.seconds:.1f} s, {rate:,.0f} a second")
     click.echo(f"{counts.events:,} events counted, {counts.heartbeats:,} heartbeats")

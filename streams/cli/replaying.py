@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -15,16 +18,23 @@ if TYPE_CHECKING:
     from streams.history.replay.source import Source
 
 
-def source_told(config: Config, since: date | None = None, until: date | None = None) -> Source:
-    """What there is of the archive of a configuration, days of arrival as in
+def source_told(config: Config, since: datetime | None = None, until: datetime | None = None) -> Source:
+    """What there is of the archive of a configuration, on days of arrival as in
     :func:`~streams.history.replay.source.source_of`; what is missing of it is said as a warning."""
     from streams.history.replay.source import missing, source_of
     from streams.runtime.archivist import folder_of
 
-    source = source_of(folder_of(config), since, until)
+    source = source_of(folder_of(config), since and since.date(), until and until.date())
     for line in missing(source):
         click.echo(f"warning: {line}", err=True)
     return source
+
+
+@contextmanager
+def progress_to(length: int, label: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar on the terminal, if that is one; what is given is told how much of the ``length`` is done."""
+    with click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        yield lambda done: bar.update(done - bar.pos)
 
 
 def instant(config: Config, text: str, name: str) -> int:

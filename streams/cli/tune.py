@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +12,6 @@ import click
 from streams.cli.settings import Settings, configured, example
 
 if TYPE_CHECKING:
-    from click._termui_impl import ProgressBar
-
     from detectors.tuning.course import Label, Score
     from detectors.watch.settings import Settings as KpiSettings
     from streams.config import Config
@@ -96,25 +92,16 @@ def tune(
 def _values(
     config: Config, names: Sequence[str], folder: Path | None, since: datetime | None, until: datetime | None
 ) -> dict[str, list[KpiValue]]:
-    from streams.history.replay.source import missing, source_of
+    from streams.cli.replaying import progress_to, source_told
     from streams.history.tuning.material import replayed_values, written_values
     from streams.kpis.warm import warm
-    from streams.runtime.archivist import folder_of
 
     if folder is not None:
         return written_values(config, folder, names)
-    source = source_of(
-        folder_of(config), None if since is None else since.date(), None if until is None else until.date()
-    )
-    for line in missing(source):
-        click.echo(f"warning: {line}", err=True)
+    source = source_told(config, since, until)
     warm()
-    with _bar(source.records, "replaying") as bar:
-        return replayed_values(config, source, names, lambda done, _: bar.update(done - bar.pos))
-
-
-def _bar(length: int, label: str) -> AbstractContextManager[ProgressBar[int]]:
-    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
+    with progress_to(source.records, "replaying") as progress:
+        return replayed_values(config, source, names, lambda done, _: progress(done))
 
 
 def _tuned(
@@ -128,6 +115,7 @@ def _tuned(
 ) -> Tuned:
     from detectors.tuning.course import History
     from detectors.watch.settings import DEFAULT, shares
+    from streams.cli.replaying import progress_to
     from streams.history.tuning.material import TuningError, labels_of
     from streams.history.tuning.search import tune as search
     from streams.runtime.calendar import business_calendar
@@ -143,8 +131,8 @@ def _tuned(
     today = config.alerts.kpis.get(name, DEFAULT)
     equal = config.alerts.per_week / len(config.kpis) if today.per_week is not None else share
     history = History(kpi, config.business.timezone, values, about, business_calendar(config).at)
-    with _bar(trials, name) as bar:
-        return search(history, today, equal, trials=trials, seed=seed, progress=lambda done: bar.update(done - bar.pos))
+    with progress_to(trials, name) as progress:
+        return search(history, today, equal, trials=trials, seed=seed, progress=progress)
 
 
 def _show(found: Tuned) -> None:

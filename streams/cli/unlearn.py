@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +47,7 @@ def unlearn(
     already stays.
     """
     config = settings.attach() if apply_ or (len(what) == 1 and replayed is None) else settings.load()
-    from streams.cli.replaying import period, scope_of, source_told
+    from streams.cli.replaying import period, progress_to, scope_of, source_told
     from streams.history.lookback.unlearn import entry_of
     from streams.history.lookback.unlearn import unlearn as find
     from streams.kpis.warm import warm
@@ -67,15 +66,13 @@ def unlearn(
     entry = entry_of(since, until, scope, title, int(time.time() * 1000))
     source = source_told(config)
     warm()
-    with click.progressbar(
-        length=2 * source.records, label="replaying twice", file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as bar:
-        done_before = 0
+    with progress_to(2 * source.records, "replaying twice") as told:
+        first, before = 0, 0
 
-        def progress(done: int, _: int) -> None:
-            nonlocal done_before
-            bar.update(done - done_before if done >= done_before else done)
-            done_before = done
+        def progress(done: int, of: int) -> None:
+            nonlocal first, before
+            first, before = (first + before, done) if done < before else (first, done)
+            told(first + done)
 
         found = find(config, source, entry, progress)
     _print(config, found)
