@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from detectors.calendar.business import BusinessCalendar
@@ -38,9 +38,12 @@ def rejudge(
     words = Words(definitions.currency)
     watch = KpiWatch(kpi, definitions.timezone, per_week, calendar.at, words, settings=settings)
     watch.listen = listen
-    alerts = []
+    return [Alert.of(value) for value in told(watch, grains, until)]
+
+
+def told(watch: KpiWatch, grains: Iterable[Sequence[KpiValue]], until: int | None = None) -> Iterator[KpiValue]:
+    """The values that a watch tells somebody of, of grains that begin before ``until`` (epoch ms; None: of all)."""
     for grain in grains:
         if until is not None and grain[0].start >= until:
-            break
-        alerts += [Alert.of(value) for value in watch.step(grain) if value.alert]
-    return alerts
+            return
+        yield from (value for value in watch.step(grain) if value.alert)

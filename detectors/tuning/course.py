@@ -7,11 +7,11 @@ prequential approach", 1984); what it did is then looked at part by part of the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 from detectors.calibration.contract import WEEK_MS
 from detectors.evaluation.episodes import begins
+from detectors.lookback.rejudge import grains_of, told
 from detectors.watch.kpi import Around, KpiWatch
 from detectors.watch.settings import Settings
 from detectors.watch.words import Words
@@ -64,8 +64,8 @@ class Score(NamedTuple):
     @property
     def precision(self) -> float:
         """1 where nobody was told of anything."""
-        told = len(self.found) + self.false
-        return len(self.found) / told if told else 1.0
+        both = len(self.found) + self.false
+        return len(self.found) / both if both else 1.0
 
     @property
     def false_a_week(self) -> float:
@@ -81,12 +81,7 @@ def alerts_of(history: History, settings: Settings, per_week: float) -> list[int
     """When somebody is told, as the ends of those grains (epoch ms); ``per_week`` times a week were agreed upon."""
     agreed = per_week + history.beyond
     watch = KpiWatch(history.kpi, history.timezone, agreed, history.around, Words(""), settings=settings)
-    return [
-        value.end
-        for _, several in groupby(history.values, key=lambda value: value.start)
-        for value in watch.step(list(several))
-        if value.alert
-    ]
+    return [value.end for value in told(watch, grains_of(history.values))]
 
 
 def score(
@@ -101,9 +96,9 @@ def score(
     ]
     delays = {}
     for number, one in mine:
-        told = [at for at in alerts if one.since < at <= one.until + AFTER_MS]
-        if told:
-            delays[number] = (told[0] - one.since) / HOUR_MS
+        about = [at for at in alerts if one.since < at <= one.until + AFTER_MS]
+        if about:
+            delays[number] = (about[0] - one.since) / HOUR_MS
     others = [
         at
         for at in alerts

@@ -34,15 +34,13 @@ class KpiDifference(NamedTuple):
 
 def alerts_of(folder: Path) -> list[Alert]:
     """The alerts, by time. Raises :class:`RunError`."""
-    rows = _read(folder, pl.col("alert"), [*_SERIES[:3], "start", "end", "surprise", "why"])
+    rows = rows_of(folder, pl.col("alert"), [*_SERIES[:3], "start", "end", "surprise", "why"])
     return sorted(
         Alert(
             end=row["end"],
             kpi=row["kpi"],
             stat=row["stat"],
-            slice=tuple(
-                (name, of) for name, _, of in (part.partition("=") for part in row["slice"].split(",") if part)
-            ),
+            slice=tuple(pairs_in(row["slice"])),
             start=row["start"],
             surprise=row["surprise"],
             why=row["why"],
@@ -87,11 +85,17 @@ def differences(before: Path, after: Path) -> list[KpiDifference]:
 
 def _finals(folder: Path) -> pl.DataFrame:
     """The values that hold at last."""
-    rows = _read(folder, None, [*_SERIES, "revision", "value"])
+    rows = rows_of(folder, None, [*_SERIES, "revision", "value"])
     return rows.sort("revision", maintain_order=True).unique(_SERIES, keep="last")
 
 
-def _read(folder: Path, which: pl.Expr | None, columns: list[str]) -> pl.DataFrame:
+def pairs_in(slice_: str) -> list[tuple[str, str]]:
+    """The dimensions and values of a slice as it stands in a folder."""
+    return [(name, of) for name, _, of in (part.partition("=") for part in slice_.split(",") if part)]
+
+
+def rows_of(folder: Path, which: pl.Expr | None, columns: list[str]) -> pl.DataFrame:
+    """Columns of the values in a folder, of all or of some. Raises :class:`RunError`."""
     files = sorted((folder / "kpis").glob("*.parquet"))
     if not files:
         raise RunError(f"{folder}: is no folder that daybook replay --out wrote (there is no kpis/*.parquet in it)")

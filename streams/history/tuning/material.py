@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
+from msgspec.structs import replace
 
 from detectors.tuning.course import Label
 from streams.config import Config
 from streams.errors import ContractError, DaybookError
 from streams.events.times import format_time, parse_time
+from streams.history.lookback.runs import RunError, pairs_in, rows_of
 from streams.history.replay.run import engine_of, news_of
 from streams.history.replay.source import Source
 from streams.kpis.values import KpiValue
@@ -46,29 +48,29 @@ def replayed_values(
 
 def written_values(config: Config, folder: Path, kpis: Iterable[str]) -> dict[str, list[KpiValue]]:
     """The same of what ``daybook replay --out`` wrote. Raises :class:`TuningError` where there is nothing of it."""
-    files, better = sorted((folder / "kpis").glob("*.parquet")), {kpi.name: kpi.better for kpi in config.kpis}
-    if not files:
-        raise TuningError(f"{folder}: is no folder that daybook replay --out wrote (there is no kpis/*.parquet in it)")
+    better = {kpi.name: kpi.better for kpi in config.kpis}
     columns = ["kpi", "stat", "slice", "span", "start", "end", "value", "weight", "parts", "revision", "unit"]
     try:
-        rows = pl.scan_parquet(files).filter(pl.col("kpi").is_in(list(kpis))).select(columns).collect()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise TuningError(f"{folder}: cannot be read ({str(error).splitlines()[0]})") from None
+        rows = rows_of(folder, pl.col("kpi").is_in(list(kpis)), columns)
+    except RunError as error:
+        raise TuningError(str(error)) from None
     series = ["kpi", "stat", "slice", "span"]
     rows = rows.with_columns(pl.col("start", "end").cast(pl.Int64)).sort("revision", maintain_order=True)
     rows = rows.unique([*series, "start"], keep="last").sort("start", *series)
     found: dict[str, list[KpiValue]] = {name: [] for name in kpis}
     for row in rows.iter_rows(named=True):
-        slice_ = dict(part.split("=", 1) for part in row["slice"].split(",") if part)
-        fields = row | {"slice": slice_, "parts": tuple(row["parts"]), "better": better[row["kpi"]], "revision": 0}
+        fields = row | {
+            "slice": dict(pairs_in(row["slice"])),
+            "parts": tuple(row["parts"]),
+            "better": better[row["kpi"]],
+            "revision": 0,
+        }
         found[row["kpi"]].append(KpiValue(rolling=False, status="final", **fields))
     return found
 
 
 def _as_told(values: Sequence[KpiValue]) -> list[KpiValue]:
     """As if nothing had come late: what is judged is the first that is told of a grain."""
-    from msgspec.structs import replace
-
     return [replace(value, status="final", revision=0) for value in values]
 
 

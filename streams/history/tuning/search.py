@@ -6,14 +6,13 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 import optuna
 
 from detectors.calibration.contract import WEEK_MS
-from detectors.tuning.choice import ALLOWED, Verdict, verdict, worth
+from detectors.tuning.choice import Verdict, verdict, worth
 from detectors.tuning.course import History, Label, Score, alerts_of, score
 from detectors.tuning.trouble import HELD_OUT, SEEN, troubled
 from detectors.watch.settings import DEFAULT, SPANS, Settings
@@ -30,12 +29,10 @@ LEAST_MS = 4 * WEEK_MS
 
 
 class Tried(NamedTuple):
-    """Settings, how often a week one would be told of the KPI, and how good alerts are: in the part that is chosen by,
-    and in the one that is reported on; there of ``held_out`` kinds of trouble alone, where there are such."""
+    """Settings, and how good alerts are under them in the part that is reported on; there of ``held_out`` kinds of
+    trouble alone, where there are such."""
 
     settings: Settings
-    per_week: float
-    chosen: Score
     reported: Score
     held_out: Score | None
 
@@ -86,10 +83,7 @@ def tune(
     early = history._replace(values=[value for value in history.values if value.start < parts.split])
     best = _search(early, parts, today, share, trials, seed, processes, progress)
     held_out = HELD_OUT if invented else ()
-    now, default, found = (
-        _tried(history, parts, settings, per_week, held_out)
-        for settings, per_week in ((today, per_week_of(today, share)), (DEFAULT, share), best)
-    )
+    now, default, found = (_tried(history, parts, settings, share, held_out) for settings in (today, DEFAULT, best))
     against_default, against_now = (verdict(one.reported, found.reported) for one in (default, now))
     if against_default.better and against_now.better:
         return Tuned(history.kpi.name, now, default, found, against_now, invented)
@@ -130,19 +124,16 @@ def _with_trouble(history: History, parts: _Parts, seed: int) -> History:
     return history._replace(values=values, labels=sorted(labels), beyond=beyond)
 
 
-def _tried(history: History, parts: _Parts, settings: Settings, per_week: float, held_out: Sequence[str]) -> Tried:
-    alerts = alerts_of(history, settings, per_week)
+def _tried(history: History, parts: _Parts, settings: Settings, share: float, held_out: Sequence[str]) -> Tried:
+    alerts = alerts_of(history, settings, _per_week(settings, share))
     return Tried(
         settings,
-        per_week,
-        score(alerts, history.labels, parts.learned, parts.split),
         score(alerts, history.labels, parts.split, parts.until),
         score(alerts, history.labels, parts.split, parts.until, held_out) if held_out else None,
     )
 
 
-def per_week_of(settings: Settings, share: float) -> float:
-    """How often a week one is told under these, where an equal share would be so often."""
+def _per_week(settings: Settings, share: float) -> float:
     return share if settings.per_week is None else settings.per_week
 
 
@@ -164,7 +155,7 @@ def _suggested(trial: optuna.Trial, share: float) -> Settings:
 def _known(settings: Settings, share: float) -> Mapping[str, Any]:
     """As a trial's parameters, as near as they can be."""
     return {
-        "per_week": min(max(per_week_of(settings, share), share / 4), share * _MOST_OFTEN),
+        "per_week": min(max(_per_week(settings, share), share / 4), share * _MOST_OFTEN),
         "longest": min(SPANS, key=lambda span: abs(span - settings.longest)),
         "least_change": min(0.5, round(settings.least_change * 20) / 20),
         "least_cases": min(max(settings.least_cases, 1.0), 50.0),
@@ -182,15 +173,15 @@ def _search(
     seed: int,
     processes: int | None,
     progress: Callable[[int], None],
-) -> tuple[Settings, float]:
-    """The settings that were worth the most, and how often a week one is told of the KPI then."""
+) -> Settings:
+    """The settings that were worth the most."""
     optuna.logging.set_verbosity(logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
     for settings in (DEFAULT, today):
         study.enqueue_trial(dict(_known(settings, share)), skip_if_exists=True)
     processes = min(processes or len(os.sched_getaffinity(0)), trials)
     context = get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=_remember, initargs=(history, parts)) as pool:
+    with ProcessPoolExecutor(processes, context, initializer=_remember, initargs=(history, parts, share)) as pool:
         done = 0
         while done < trials:
             asked = [study.ask() for _ in range(min(processes, trials - done))]
@@ -199,24 +190,21 @@ def _search(
                 study.tell(trial, value)
             done += len(asked)
             progress(done)
-    best = _suggested(optuna.trial.FixedTrial(study.best_params), share)  # type: ignore[arg-type]
-    return best, per_week_of(best, share)
+    best: Settings = _suggested(optuna.trial.FixedTrial(study.best_params), share)  # type: ignore[arg-type]
+    return best
 
 
-_history: partial[Score] | None = None
-"""Of a process of the search: what it judges."""
+_given: tuple[History, _Parts, float] | None = None
+"""Of a process of the search: what it judges, and what an equal share is."""
 
 
-def _remember(history: History, parts: _Parts) -> None:
-    global _history
-    _history = partial(_scored, history, parts)
-
-
-def _scored(history: History, parts: _Parts, settings: Settings) -> Score:
-    alerts = alerts_of(history, settings, per_week_of(settings, ALLOWED))
-    return score(alerts, history.labels, parts.learned, parts.split)
+def _remember(history: History, parts: _Parts, share: float) -> None:
+    global _given
+    _given = history, parts, share
 
 
 def _worth(settings: Settings) -> float:
-    assert _history is not None
-    return worth(_history(settings))
+    assert _given is not None
+    history, parts, share = _given
+    alerts = alerts_of(history, settings, _per_week(settings, share))
+    return worth(score(alerts, history.labels, parts.learned, parts.split))
