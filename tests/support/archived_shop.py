@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from streams.history.archive.layout import Log
-from streams.history.archive.writer import Writer
 from streams.ingest.simulator import Incident, Simulation, SimulatorSettings
 from streams.ingest.simulator.send import records
-from streams.runtime.partitions import partition_of
+from tests.support.archived import archived
 from tests.support.simulated import DAY, HOUR, MONDAY, WEEK
 
-TOPICS = ("orders", "deliveries", "support", "calendar")
 START = MONDAY - HOUR
 END = START + 5 * WEEK
 DOWN = START + 24 * DAY + 10 * HOUR
@@ -45,16 +41,13 @@ USUAL = (
 )
 
 
-def archive(folder: Path, incidents: Sequence[Incident] = USUAL) -> Path:
-    """Five weeks of it, in two partitions."""
+def shop_in(folder: Path, name: str, incidents: Sequence[Incident] = USUAL) -> str:
+    """Archive five weeks of it in a folder, in two partitions, and write a configuration there that finds them; its
+    text."""
     settings = SimulatorSettings(
         start=START, end=END + HOUR, seed=5, orders_per_day=240, heartbeat=HOUR, incidents=list(incidents)
     )
-    writer, offsets = Writer(folder, most_bytes=2_000_000), defaultdict[Log, int](int)
-    for record in records(Simulation(settings).arrivals(), 2):
-        partition = partition_of(record.key, 2) if record.partition is None else record.partition
-        log = Log(TOPICS[record.family], partition, "20260301T000000")
-        writer.add(log, [(offsets[log], record.arrival, record.key, record.value)])
-        offsets[log] += 1
-    writer.flush()
-    return folder
+    archived(folder / "archive" / "daybook", records(Simulation(settings).arrivals(), 2), 2, most_bytes=2_000_000)
+    text = f"{CONFIGURATION}archive: {{ folder: {folder / 'archive'} }}\n"
+    (folder / name).write_text(text)
+    return text

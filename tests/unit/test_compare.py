@@ -14,19 +14,19 @@ from streams.history.lookback.compare import compare
 from streams.history.lookback.runs import RunError
 from streams.history.replay.run import replay
 from streams.history.replay.source import source_of
-from tests.support.archived_shop import CONFIGURATION, archive
+from tests.support.archived_shop import shop_in
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with its archive, configurations, and what was replayed under the first."""
     folder = tmp_path_factory.mktemp("shop")
-    source = source_of(archive(folder / "archive" / "daybook"))
-    text = f"{CONFIGURATION}archive: {{ folder: {folder / 'archive'} }}\n"
-    (folder / "usual.yaml").write_text(text)
+    text = shop_in(folder, "usual.yaml")
     (folder / "deaf.yaml").write_text(text.replace("kpis:\n", "kpis:\n    orders: { least_cases: 5000 }\n", 1))
     (folder / "fewer.yaml").write_text(text.replace("by: [channel]", "by: []"))
-    replay(load_config(folder / "usual.yaml", {}), source, folder / "usual", processes=1)
+    replay(
+        load_config(folder / "usual.yaml", {}), source_of(folder / "archive" / "daybook"), folder / "usual", processes=1
+    )
     return folder
 
 

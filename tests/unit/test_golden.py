@@ -15,7 +15,7 @@ from streams.config import load_config
 from streams.history.lookback.runs import incidents_of
 from streams.history.replay.run import replay
 from streams.history.replay.source import source_of
-from tests.support.archived_shop import CONFIGURATION, archive
+from tests.support.archived_shop import shop_in
 from tests.support.simulated import HOUR
 
 
@@ -23,13 +23,13 @@ from tests.support.simulated import HOUR
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With an archive, what was replayed of it, and the incident of the day on which the shop was down."""
     folder = tmp_path_factory.mktemp("shop")
-    source = source_of(archive(folder / "archive" / "daybook"))
-    text = f"{CONFIGURATION}archive: {{ folder: {folder / 'archive'} }}\n"
-    (folder / "shop.yaml").write_text(text)
+    text = shop_in(folder, "shop.yaml")
     deaf = "kpis:\n    orders: { least_cases: 5000 }\n    paid: { least_cases: 5000 }\n"
     (folder / "deaf.yaml").write_text(text.replace("kpis:\n", deaf, 1))
     (folder / "loud.yaml").write_text(text.replace("per_week: 1 ", "per_week: 30 "))
-    replay(load_config(folder / "shop.yaml", {}), source, folder / "out", processes=1)
+    replay(
+        load_config(folder / "shop.yaml", {}), source_of(folder / "archive" / "daybook"), folder / "out", processes=1
+    )
     result = call(folder, "shop.yaml", "add", "paid", "--from", str(folder / "out"))
     assert result.exception is None, result.output
     assert "the archive begins on" in result.output, "four weeks and a half is less than what is kept"

@@ -24,7 +24,7 @@ from streams.history.lookback.runs import alerts_of
 from streams.history.replay.run import calendar_of, replay
 from streams.history.replay.source import source_of
 from streams.kpis.values import KpiValue
-from tests.support.archived_shop import CONFIGURATION, DOWN, FAILING, archive
+from tests.support.archived_shop import CONFIGURATION, DOWN, FAILING, shop_in
 from tests.support.simulated import HOUR
 
 UNTIL = FAILING + 10 * HOUR
@@ -34,8 +34,7 @@ BEGIN, END = "2026-03-31T10:00", "2026-03-31T20:00"
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
-    archive(folder / "archive" / "daybook")
-    (folder / "shop.yaml").write_text(f"{CONFIGURATION}archive: {{ folder: {folder / 'archive'} }}\n")
+    shop_in(folder, "shop.yaml")
     return folder
 
 

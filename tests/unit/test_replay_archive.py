@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
 from functools import cache
@@ -17,8 +16,6 @@ from detectors.incidents.incident import Incident
 from streams.config import load_config
 from streams.events.types import CalendarEntry, SourceHeartbeat
 from streams.history.archive.files import ArchiveError
-from streams.history.archive.layout import Log
-from streams.history.archive.writer import Writer
 from streams.history.replay.engine import Engine, coarse
 from streams.history.replay.lane import OVER, Step, lane, side_by_side
 from streams.history.replay.processes import steps_of
@@ -29,7 +26,7 @@ from streams.ingest.simulator import Simulation, SimulatorSettings
 from streams.ingest.simulator.send import Record, records
 from streams.kpis.definitions import Definitions, Span
 from streams.kpis.values import KpiValue
-from streams.runtime.partitions import partition_of
+from tests.support.archived import archived
 from tests.support.oracle import Key
 from tests.support.oracle import told as not_empty
 from tests.support.pipeline import Pipeline
@@ -38,7 +35,6 @@ START = 1_772_406_000_000
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 CONFIG = load_config(env={})
 FINE = CONFIG.definitions()
-TOPICS = ("orders", "deliveries", "support", "calendar")
 
 
 def simulated() -> Simulation:
@@ -56,15 +52,7 @@ def sent() -> list[Record]:
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     """All of it, archived in files of half a day or so."""
-    folder, offsets = tmp_path / "archive", defaultdict[Log, int](int)
-    writer = Writer(folder, most_bytes=50_000)
-    for record in sent():
-        partition = partition_of(record.key, 2) if record.partition is None else record.partition
-        log = Log(TOPICS[record.family], partition, "20260301T000000")
-        writer.add(log, [(offsets[log], record.arrival, record.key, record.value)])
-        offsets[log] += 1
-    writer.flush()
-    return folder
+    return archived(tmp_path / "archive", sent(), 2, most_bytes=50_000)
 
 
 def finals(values: list[KpiValue]) -> dict[Key, tuple[float | None, tuple[int, ...]]]:

@@ -17,7 +17,7 @@ from streams.history.lookback.judging import judged
 from streams.history.lookback.unlearn import entry_of, unlearn
 from streams.history.replay.source import source_of
 from streams.ingest.simulator import Incident
-from tests.support.archived_shop import CONFIGURATION, START, archive
+from tests.support.archived_shop import START, shop_in
 from tests.support.simulated import DAY, HOUR
 
 SLOW, DOWN = START + 16 * DAY, START + 26 * DAY + 10 * HOUR
@@ -32,8 +32,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Incident(kind="website_down", start=SLOW, duration=7 * DAY, strength=0.75),
         Incident(kind="website_down", start=DOWN, duration=8 * HOUR, strength=0.75),
     ]
-    archive(folder / "archive" / "daybook", incidents)
-    (folder / "shop.yaml").write_text(f"{CONFIGURATION}archive: {{ folder: {folder / 'archive'} }}\n")
+    shop_in(folder, "shop.yaml", incidents)
     return folder
 
 
