@@ -18,6 +18,7 @@ from streams.errors import BrokerError
 from streams.events.codec import UNREADABLE
 from streams.kpis.grid import DAY_MS
 from streams.kpis.values import KpiValue
+from streams.runtime.background import Background
 from streams.runtime.offsets import offset_ranges
 from streams.runtime.ports import require_reachable
 from streams.runtime.reader import consumer, goes_on
@@ -42,13 +43,14 @@ BOARD_MS = 3 * DAY_MS
 """So much of the past is on the board after a restart."""
 
 
-class Following:
+class Following(Background):
     """Follows the topics into ``history`` and ``board``. ``board`` is to be used with :attr:`lock` held; ``version``
     counts what has changed. ``wall`` gives epoch seconds."""
 
     def __init__(
         self, config: Config, history: History, board: Board, keep_ms: int, wall: Callable[[], float] = time.time
     ) -> None:
+        super().__init__("console", within=10.0)
         names = TopicNames(config.namespace)
         self._config, self._history, self._board, self._keep_ms, self._wall = config, history, board, keep_ms, wall
         self._kpis, self._incidents = names.kpis, names.incidents
@@ -60,8 +62,6 @@ class Following:
         self.waiting = 0
         """Records that were there when reading began and have not been read yet: until it is 0 the board may have old
         values of some series beside new ones of others."""
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="console", daemon=True)
         self._values: list[KpiValue] = []
         self._changed: list[Incident] = []
         self._places: dict[tuple[str, int], Place] = {}
@@ -74,13 +74,7 @@ class Following:
         if newest is not None:
             for value in self._history.since(newest - BOARD_MS):
                 self._board.apply(value)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Keep what was read, and stop."""
-        self._ends.set()
-        if self._thread.is_alive():
-            self._thread.join(10.0)
+        super().start()
 
     def _run(self) -> None:
         while not self._ends.is_set():

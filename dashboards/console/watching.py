@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from streams.runtime.background import Background
 from streams.runtime.status import (
     MOST_WORKERS,
     MetricsError,
@@ -39,27 +39,16 @@ class Endangered(NamedTuple):
     overdue: int
 
 
-class Watching:
+class Watching(Background):
     """Asks while it is started. What it knows is replaced as a whole, never changed."""
 
     def __init__(self, config: Config) -> None:
+        super().__init__("console-watching")
         self._config = config
         self.workers: WorkerStatus | None = None
         """None where none answers, or none was asked yet."""
         self.endangered: tuple[Endangered, ...] = ()
         self.asked = False
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="console-watching", daemon=True)
-
-    def start(self) -> None:
-        """Begin to ask."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop asking."""
-        self._ends.set()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
 
     def _run(self) -> None:
         while not self._ends.is_set():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping
 
 import structlog
@@ -12,6 +11,7 @@ from msgspec.structs import asdict, replace
 from detectors.watch.watch import Agreed
 from streams.config import Config, load_config
 from streams.errors import ConfigError
+from streams.runtime.background import Background
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +19,7 @@ LOOKS_EVERY = 2.0
 """Seconds between two looks at the file."""
 
 
-class Agreement:
+class Agreement(Background):
     """Looks at the file that a configuration came from. ``now`` is what holds about alerts: it is replaced as a whole,
     never changed, so whoever asks sees one state, in whatever thread.
 
@@ -27,12 +27,11 @@ class Agreement:
     """
 
     def __init__(self, config: Config, env: Mapping[str, str] = os.environ, every: float = LOOKS_EVERY) -> None:
+        super().__init__("agreement")
         self.now: Agreed = (config.alerts.per_week, config.alerts.kpis)
         self._path, self._env, self._every = config.source, env, every
         self._last: Config | None = None
         self._seen: object = self._stamp()
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="agreement", daemon=True)
 
     def start(self) -> None:
         """Begin to look."""
@@ -40,13 +39,7 @@ class Agreement:
             self._last = load_config(self._path, self._env)
         except ConfigError:  # changed since the worker read it: so it is looked at once more
             self._seen = None
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop looking."""
-        self._ends.set()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
+        super().start()
 
     def _run(self) -> None:
         while not self._ends.wait(self._every):

@@ -23,6 +23,7 @@ from streams.events.codec import ChunkDecoder
 from streams.events.rejections import Family
 from streams.events.times import parse_times
 from streams.kpis.grid import DAY_MS, HOUR_MS
+from streams.runtime.background import Background
 from streams.runtime.hearing import Hearing
 from streams.runtime.offsets import offset_ranges
 from streams.runtime.reader import SILENT_S, consumer
@@ -153,7 +154,7 @@ def _begin(
     return {each: ends[each] if found.get(each) is None else found[each].offset for each in partitions}
 
 
-class CaseFeed:
+class CaseFeed(Background):
     """Keeps a ledger up to date in a thread of its own, with a consumer of its own, and assesses incidents by it.
 
     It begins ``days`` back from the newest event. ``may_run`` is asked before each poll: while it says no, the feed
@@ -161,6 +162,7 @@ class CaseFeed:
     """
 
     def __init__(self, config: Config, may_run: Callable[[], bool] = lambda: True, days: int = DAYS) -> None:
+        super().__init__("casework")
         self._config, self._may_run, self._days = config, may_run, days
         self._definitions = config.definitions()
         self._ledger = Ledger(self._definitions)
@@ -169,22 +171,10 @@ class CaseFeed:
         self._targets = targets(self._definitions)
         self._learned: dict[Target, Promises] = {}
         self._lock = threading.Lock()
-        self._ends = threading.Event()
         self._behind = 1
         self._next: dict[TopicPartition, int] = {}
         self._known_ends: dict[TopicPartition, int] = {}
         self._forgotten = 0
-        self._thread = threading.Thread(target=self._run, name="casework", daemon=True)
-
-    def start(self) -> None:
-        """Begin to read; returns at once."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop reading."""
-        self._ends.set()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
 
     @property
     def behind(self) -> int:

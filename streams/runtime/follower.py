@@ -11,6 +11,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from streams.errors import BrokerError
+from streams.runtime.background import Background
 from streams.runtime.reader import consumer
 
 if TYPE_CHECKING:
@@ -23,27 +24,20 @@ CAUGHT_UP_WITHIN = 10.0
 _AGAIN_AFTER = 5.0
 
 
-class Follower:
+class Follower(Background):
     """Gives every record of ``topic`` to ``apply``, in the order of its partition; all of them again where the broker
     went away in between."""
 
     def __init__(self, config: Config, topic: str, apply: Callable[[Any], None]) -> None:
+        super().__init__(topic)
         self._config, self._topic, self._apply = config, topic, apply
-        self._ends = threading.Event()
         self._caught_up = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=topic, daemon=True)
 
     def start(self) -> None:
         """Begin to read; returns once all that is there has been read, or after :data:`CAUGHT_UP_WITHIN`."""
-        self._thread.start()
+        super().start()
         if not self._caught_up.wait(CAUGHT_UP_WITHIN):
             log.warning("a topic has not been read in time, going on without", topic=self._topic)
-
-    def close(self) -> None:
-        """Stop reading."""
-        self._ends.set()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
 
     def _run(self) -> None:
         while not self._ends.is_set():

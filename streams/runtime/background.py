@@ -1,0 +1,29 @@
+"""What goes on beside everything else, in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+
+
+class Background(ABC):
+    """Goes on from :meth:`start` until :meth:`close`, in a thread of that ``name``, which ends with the process. What
+    is going on looks at ``_ends``, and has ``within`` seconds to end once it is set."""
+
+    def __init__(self, name: str, within: float = 5.0) -> None:
+        self._within = within
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop."""
+        self._ends.set()
+        if self._thread.is_alive():
+            self._thread.join(self._within)
+
+    @abstractmethod
+    def _run(self) -> None: ...
