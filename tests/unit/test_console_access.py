@@ -131,7 +131,9 @@ def test_a_cookie_that_was_tampered_with_or_signed_elsewhere_is_nobody(tmp_path:
     cookie = made.sign_in("Bob", READER)
     assert cookie is not None
     other = access(tmp_path / "b").sign_in("Bob", FULL)
-    for bad in (cookie[:-1] + ("A" if cookie[-1] != "A" else "B"), other, "", "x.y.z", "\N{SNOWMAN}"):
+    # Of the very last letter some bits say nothing.
+    changed = f"{cookie[:-2]}{'A' if cookie[-2] != 'A' else 'B'}{cookie[-1]}"
+    for bad in (changed, other, "", "x.y.z", "\N{SNOWMAN}"):
         assert made.person(bad) is None
     assert access(tmp_path / "a").person(cookie) == Person("Bob", "reads")  # after a restart
 
