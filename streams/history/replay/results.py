@@ -14,6 +14,7 @@ import polars as pl
 
 from detectors.incidents.incident import Incident
 from streams.errors import DaybookError
+from streams.history.replay.conditions import Conditions
 from streams.history.replay.lane import Counts
 from streams.kpis.values import KpiValue
 
@@ -90,13 +91,15 @@ class Results:
         if len(self._rows) >= ROWS:
             self._write()
 
-    def conclude(self, summary: Summary) -> None:
-        """Write the rest, and the summary."""
+    def conclude(self, summary: Summary, conditions: Conditions | None = None) -> None:
+        """Write the rest, the summary, and the ``conditions`` under which it was made."""
         self._write()
         with (self._draft / "incidents.jsonl").open("wb") as file:
             for one in sorted(self._incidents.values(), key=lambda one: (one.since, one.id)):
                 file.write(one.encode() + b"\n")
         (self._draft / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+        if conditions is not None:
+            conditions.write(self._draft)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
