@@ -1,0 +1,127 @@
+// Draws what each plot's JSON says, once it comes into sight. Times are the business's, as minutes on its clock.
+const MINUTE = 60_000;
+const MOST_SYMBOLS = 100;
+const probe = document.body.appendChild(document.createElement("span"));
+
+/** What a colour of the style sheet is, in light or dark as it is now. */
+function colour(name) {
+  probe.style.color = `var(--${name})`;
+  return getComputedStyle(probe).color;
+}
+
+function moment(at) {
+  const options = { timeZone: "UTC", weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  return new Intl.DateTimeFormat("en-GB", options).format(at);
+}
+
+function starts(steps) {
+  let at = 0;
+  return steps.map((step) => (at += step) * MINUTE);
+}
+
+/** What is said of a place in the course. Text only, so that nothing in it is taken for markup. */
+function said(data, at, place) {
+  const first = data.first.find(([one]) => one === place);
+  const alert = data.alerts.find(([one]) => one === place);
+  const [value, low, high] = [data.value[place], data.low[place], data.high[place]];
+  const lines = [moment(at[place])];
+  if (value !== null) lines.push(`value ${value.toLocaleString("en")} ${data.axis}`);
+  if (first) lines.push(`as known then: ${first[1] === null ? "nothing" : first[1].toLocaleString("en")}`);
+  if (low !== null) lines.push(`expected ${low.toLocaleString("en")} to ${high.toLocaleString("en")}`);
+  if (alert) lines.push(`alert: ${alert[1]}`);
+  for (const [number, since, until, title] of data.incidents)
+    if (since * MINUTE <= at[place] && at[place] < until * MINUTE) lines.push(`incident ${number}: ${title}`);
+  const box = document.createElement("div");
+  box.style.cssText = "white-space: pre-line; max-width: 16rem";
+  box.textContent = lines.join("\n");
+  return box;
+}
+
+function options(data) {
+  const at = starts(data.at);
+  const [ink, soft, line, accent, bad, warn, card] = ["ink", "soft", "line", "accent", "bad", "warn", "card"].map(colour);
+  const along = (values) => values.map((value, place) => [at[place], value]);
+  const width = data.low.map((low, place) => (low === null ? null : data.high[place] - low));
+  const band = { type: "line", stack: "band", stackStrategy: "all", symbol: "none", lineStyle: { opacity: 0 }, silent: true };
+  const axis = { axisLabel: { color: soft, hideOverlap: true }, axisLine: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line } } };
+  const times = data.incidents.map(([number, since, until]) => [
+    { xAxis: since * MINUTE, name: String(number) },
+    { xAxis: until * MINUTE },
+  ]);
+  return {
+    animation: false,
+    useUTC: true,
+    textStyle: { fontFamily: "inherit" },
+    grid: { left: 8, right: 14, top: 34, bottom: 56, containLabel: true },
+    tooltip: {
+      trigger: "axis",
+      confine: true,
+      backgroundColor: card,
+      borderColor: line,
+      textStyle: { color: ink },
+      formatter: (points) => said(data, at, at.indexOf(points[0].value[0])),
+    },
+    xAxis: { type: "time", ...axis, splitLine: { show: false } },
+    yAxis: { type: "value", name: data.axis, nameTextStyle: { color: soft, align: "left" }, ...axis },
+    dataZoom: [{ type: "slider", height: 20, bottom: 6, borderColor: line, textStyle: { color: soft }, showDetail: false, brushSelect: false }],
+    series: [
+      { ...band, name: "low", data: along(data.low) },
+      { ...band, name: "expected", data: along(width), areaStyle: { color: accent, opacity: 0.2 } },
+      {
+        name: "value",
+        type: "line",
+        showSymbol: data.value.length <= MOST_SYMBOLS,
+        symbolSize: 5,
+        lineStyle: { width: 1.5 },
+        color: accent,
+        data: along(data.value),
+        markLine: {
+          silent: true,
+          symbol: "none",
+          lineStyle: { color: soft },
+          label: { color: soft, formatter: "goal {c}", position: "insideEndTop" },
+          data: data.goal.map((goal) => ({ yAxis: goal })),
+        },
+        markArea: { silent: true, itemStyle: { color: bad, opacity: 0.14 }, label: { color: bad, fontWeight: "bold" }, data: times },
+      },
+      {
+        name: "as known then",
+        type: "scatter",
+        symbol: "emptyCircle",
+        symbolSize: 8,
+        color: warn,
+        data: data.first.map(([place, value]) => [at[place], value]),
+      },
+      {
+        name: "alert",
+        type: "scatter",
+        symbol: "triangle",
+        symbolSize: 12,
+        color: bad,
+        data: data.alerts.map(([place]) => [at[place], data.value[place]]),
+      },
+    ],
+  };
+}
+
+const drawn = new Map();
+
+function draw(place) {
+  if (drawn.has(place)) return;
+  const data = JSON.parse(place.nextElementSibling.textContent);
+  const chart = echarts.init(place, null, { renderer: "svg" });
+  chart.setOption(options(data));
+  drawn.set(place, [chart, data]);
+  new ResizeObserver(() => chart.resize()).observe(place);
+}
+
+const places = document.querySelectorAll(".plot");
+const seen = new IntersectionObserver(
+  (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => draw(entry.target)),
+  { rootMargin: "400px" },
+);
+places.forEach((place) => seen.observe(place));
+addEventListener("beforeprint", () => places.forEach(draw));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+  drawn.forEach(([chart, data]) => chart.setOption(options(data))),
+);
