@@ -45,7 +45,7 @@ def page(conditions: Conditions, view: View) -> str:
 def _line(one: Entry) -> tuple[str | Markup, ...]:
     facts = dict(one.facts)
     since = facts["Since"].partition(",")[0]
-    return str(one.number), since, _link(one.anchor, one.title), one.severity, facts["State"]
+    return str(one.number), _link(one.anchor, one.title), since, one.severity, facts["State"]
 
 
 def _link(anchor: str, text: str) -> Markup:

@@ -1,6 +1,8 @@
 // Draws what each plot's JSON says, once it comes into sight. Times are the business's, as minutes on its clock.
 const MINUTE = 60_000;
 const MOST_SYMBOLS = 100;
+const ROUND = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+const DAYS = { year: "{d} {MMM}", month: "{d} {MMM}", day: "{d} {MMM}", hour: "{HH}:{mm}", minute: "{HH}:{mm}" };
 const probe = document.body.appendChild(document.createElement("span"));
 
 /** What a colour of the style sheet is, in light or dark as it is now. */
@@ -37,9 +39,23 @@ function said(data, at, place) {
   return box;
 }
 
+/** Where the axis ends if little of the band is far above all else, as it is while hardly anything is known; else undefined. */
+function top(data) {
+  const known = [...data.value, ...data.first.map(([, value]) => value), ...data.goal].filter((one) => one !== null);
+  const highs = data.high.filter((one) => one !== null).sort((a, b) => a - b);
+  if (!highs.length) return undefined;
+  const enough = Math.max(...known, highs[Math.floor(0.9 * highs.length)]) * 1.1;
+  if (highs.at(-1) < 1.4 * enough || enough <= 0) return undefined;
+  const power = 10 ** Math.floor(Math.log10(enough));
+  return power * ROUND.find((one) => one * power >= enough);
+}
+
 function options(data) {
   const at = starts(data.at);
   const [ink, soft, line, accent, bad, warn, card] = ["ink", "soft", "line", "accent", "bad", "warn", "card"].map(colour);
+  // A value between hours without any is no line.
+  const alone = (place) => (data.value[place - 1] ?? null) === null && (data.value[place + 1] ?? null) === null;
+  const few = data.value.length <= MOST_SYMBOLS;
   const along = (values) => values.map((value, place) => [at[place], value]);
   const width = data.low.map((low, place) => (low === null ? null : data.high[place] - low));
   const band = { type: "line", stack: "band", stackStrategy: "all", symbol: "none", lineStyle: { opacity: 0 }, silent: true };
@@ -51,8 +67,8 @@ function options(data) {
   return {
     animation: false,
     useUTC: true,
-    textStyle: { fontFamily: "inherit" },
-    grid: { left: 8, right: 14, top: 34, bottom: 56, containLabel: true },
+    textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
+    grid: { left: 8, right: 14, top: 46, bottom: 40, containLabel: true },
     tooltip: {
       trigger: "axis",
       confine: true,
@@ -61,17 +77,31 @@ function options(data) {
       textStyle: { color: ink },
       formatter: (points) => said(data, at, at.indexOf(points[0].value[0])),
     },
-    xAxis: { type: "time", ...axis, splitLine: { show: false } },
-    yAxis: { type: "value", name: data.axis, nameTextStyle: { color: soft, align: "left" }, ...axis },
-    dataZoom: [{ type: "slider", height: 20, bottom: 6, borderColor: line, textStyle: { color: soft }, showDetail: false, brushSelect: false }],
+    xAxis: { type: "time", ...axis, axisLabel: { ...axis.axisLabel, fontSize: 12, formatter: DAYS }, splitLine: { show: false } },
+    yAxis: { type: "value", max: top(data), name: data.axis, nameGap: 22, nameTextStyle: { color: soft, align: "left" }, ...axis },
+    dataZoom: [
+      {
+        type: "slider",
+        height: 18,
+        bottom: 8,
+        borderColor: line,
+        fillerColor: "rgba(128, 128, 128, 0.2)",
+        handleStyle: { color: card, borderColor: soft },
+        moveHandleStyle: { color: soft, opacity: 0.5 },
+        showDetail: false,
+        showDataShadow: false,
+        brushSelect: false,
+      },
+    ],
     series: [
       { ...band, name: "low", data: along(data.low) },
       { ...band, name: "expected", data: along(width), areaStyle: { color: accent, opacity: 0.2 } },
       {
         name: "value",
         type: "line",
-        showSymbol: data.value.length <= MOST_SYMBOLS,
-        symbolSize: 5,
+        showAllSymbol: true,
+        symbol: "circle",
+        symbolSize: (_, { dataIndex }) => (few || alone(dataIndex) ? 4 : 0),
         lineStyle: { width: 1.5 },
         color: accent,
         data: along(data.value),

@@ -20,7 +20,8 @@ from streams.top.catalog import Goal
 WEEK_MS = 7 * 86_400_000
 MOST_ROWS = 100
 """Rows of one table; the folder has all."""
-_NOT_OF_A_REPLAY = ("Looked after by",)
+_LEFT_OUT = {"Looked after by", "Severity"}
+"""Nobody looks after what is replayed; how severe it is stands beside the title."""
 
 
 class Rows(NamedTuple):
@@ -116,8 +117,11 @@ class View:
         return [
             ("Time", f"{self.period} ({said.timezone})"),
             ("Incidents", f"{summary.incidents:,}{rate}" if said.detect else "not looked for"),
-            ("Alerts", f"{summary.alerts:,} of single series" if said.detect else "not looked for"),
-            ("Agreed", agreed if said.detect else ""),
+            (
+                "Alerts",
+                f"{summary.alerts:,} of single series" if said.detect else "not looked for",
+            ),
+            ("Agreed alerts", agreed if said.detect else ""),
             ("Values", f"{summary.values:,}; of those shown here, {corrected:,} were corrected later"),
             ("Counted", f"{counts.events:,} events of {counts.records:,} records ({counts.heartbeats:,} heartbeats)"),
             ("Not counted", f"{counts.duplicates:,} repeats, {counts.late:,} late, {counts.rejected:,} that are none"),
@@ -127,8 +131,8 @@ class View:
         ]
 
     def overview(self) -> list[tuple[str, ...]]:
-        """A row for each KPI: anchor, label, and of all that is shown of it how many values, corrections, alerts,
-        incidents."""
+        """A row for each KPI: anchor, label, and of all that is shown of it how many incidents, alerts, corrections,
+        values."""
         rows = []
         for kpi in self._conditions.kpis:
             courses = self._of(kpi)
@@ -137,7 +141,7 @@ class View:
                 [course.corrections for course in courses], [course.alerts for course in courses],
             ))  # fmt: skip
             told = {one.number for course in courses for one in about(course, self._incidents)}
-            figures = (f"{number:,}" for number in (values, corrected, alerts, len(told)))
+            figures = (f"{number:,}" for number in (len(told), alerts, corrected, values))
             rows.append((f"kpi-{kpi.name}", label_of(kpi.name), *figures))
         return rows
 
@@ -169,11 +173,11 @@ class View:
         # A goal is for the whole, and of several quantiles for the highest.
         has_goal = not course.slice and course.stat == kpi.goal_stat
         goal = (kpi.goal_min, kpi.goal_max) if has_goal else (None, None)
-        words = f"{label_of(kpi.name, course.stat)}, {slice_text(course) or 'all'}: {in_words(course.points)}"
-        stat = "" if course.stat == "value" else course.stat
+        where, stat = slice_text(course), "" if course.stat == "value" else course.stat
+        words = f"{label_of(kpi.name, course.stat)}, {where or 'all'}: {in_words(course.points)}"
         return Plot(
             anchor=f"kpi-{kpi.name}-{number}",
-            heading=", ".join(part for part in (slice_text(course), stat) if part),
+            heading=", ".join(part for part in (where[:1].upper() + where[1:], stat) if part),
             words=words,
             data=drawn(course, self._incidents, kpi.unit, self._currency, goal, self._clock.zone),
             alerts=_rows([self._alert(kpi, point) for point in course.alerts]),
@@ -197,21 +201,27 @@ class View:
 
     def _entry(self, number: int, one: Incident) -> Entry:
         facts = [
-            (name, text)
+            (name, self._state(one) if name == "State" else text)
             for name, text in incident_view.facts(one, self._clock, self._currency)
-            if text and name not in _NOT_OF_A_REPLAY
+            if text and name not in _LEFT_OUT
         ]
         opened = next((each.at for each in one.history if each.what == "opened"), None)
-        told = [] if opened is None else [("Known", self._clock.moment(opened))]
+        if opened is not None:
+            place = next(at for at, (name, _) in enumerate(facts, 1) if name == "Since")
+            facts.insert(place, ("Known since", self._clock.moment(opened)))
         symptoms: list[tuple[str, ...]] = [
             (f"kpi-{kpi}", label, where, was, expected, why)
             for kpi, label, where, was, expected, why in incident_view.symptoms(one, self._currency)
         ]
         return Entry(
-            number, anchor_of(one), one.title, one.severity, one.live, told + facts, symptoms,
+            number, anchor_of(one), one.title, one.severity, one.live, facts, symptoms,
             incident_view.shares(one),
             [tuple(row) for row in reversed(incident_view.history(one, self._clock))],
         )  # fmt: skip
+
+    def _state(self, one: Incident) -> str:
+        into = next((number for number, other in self._incidents if other.id == one.merged_into), None)
+        return incident_view.state(one, self._clock) if into is None else f"merged into {into}"
 
 
 def _rows(rows: list[tuple[str, ...]]) -> Rows:
