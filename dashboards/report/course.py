@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from streams.history.lookback.runs import alerts_of, pairs_in, rows_of
+from streams.history.lookback.runs import rows_of
 
 _SERIES = ["kpi", "stat", "slice"]
 _JOINT = "\x1f"
@@ -42,11 +41,12 @@ class Point(NamedTuple):
 
 
 class Course(NamedTuple):
-    """One statistic of a KPI, in total (``slice`` is empty) or of a slice, by time."""
+    """One statistic of a KPI, in total (``slice`` is empty) or of a slice (as
+    :func:`~streams.history.replay.results.slice_text` has it), by time."""
 
     kpi: str
     stat: str
-    slice: tuple[tuple[str, str], ...]
+    slice: str
     points: tuple[Point, ...]
 
     @property
@@ -65,10 +65,10 @@ def courses_of(folder: Path) -> list[Course]:
 
     Raises :class:`~streams.history.lookback.runs.RunError`.
     """
-    alerted = {(one.kpi, one.stat, _text(one.slice)) for one in alerts_of(folder)}
-    named = pl.concat_str(_SERIES, separator=_JOINT).is_in([_JOINT.join(one) for one in sorted(alerted)])
+    series = pl.concat_str(_SERIES, separator=_JOINT)
+    alerted = rows_of(folder, pl.col("alert"), _SERIES).select(series.unique()).to_series()
     columns = [*_SERIES, "start", "end", "revision", "value", "low", "high", "alert", "why"]
-    rows = rows_of(folder, (pl.col("slice") == "") | named, columns)
+    rows = rows_of(folder, (pl.col("slice") == "") | series.is_in(alerted.implode()), columns)
     points = (
         rows.with_columns(pl.col("start", "end").cast(pl.Int64))
         .sort("revision")
@@ -85,10 +85,6 @@ def courses_of(folder: Path) -> list[Course]:
         .sort([*_SERIES, "start"])
     )
     return [
-        Course(kpi, stat, tuple(pairs_in(slice_)), tuple(map(Point._make, several.drop(_SERIES).iter_rows())))
+        Course(kpi, stat, slice_, tuple(map(Point._make, several.drop(_SERIES).iter_rows())))
         for (kpi, stat, slice_), several in points.group_by(_SERIES, maintain_order=True)
     ]
-
-
-def _text(slice_: Iterable[tuple[str, str]]) -> str:
-    return ",".join(f"{name}={of}" for name, of in slice_)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from dashboards.console.chart import axis
 from dashboards.report.course import Course, Point
 from detectors.incidents.incident import Incident
+from streams.history.replay.results import slice_text
 from streams.kpis.grid import HOUR_MS
 
 _MINUTE_MS = HOUR_MS // 60
@@ -44,7 +45,7 @@ def about(course: Course, incidents: Sequence[Numbered]) -> list[Numbered]:
         for one in incidents
         if any(
             symptom.kpi == course.kpi
-            and (not course.slice or (symptom.stat, symptom.series[2]) == (course.stat, course.slice))
+            and (not course.slice or (symptom.stat, slice_text(symptom.slice)) == (course.stat, course.slice))
             for symptom in one.incident.symptoms
         )
     ]

@@ -12,6 +12,7 @@ from dashboards.console.words import usual
 from dashboards.report.course import Course, Point
 from dashboards.report.plot import Numbered, about, drawn, in_words
 from detectors.incidents.incident import Incident
+from streams.history.lookback.runs import pairs_in
 from streams.history.replay.conditions import Conditions, Measured
 from streams.history.replay.results import Summary
 from streams.kpis.units import human
@@ -82,9 +83,9 @@ def label_of(kpi: str, stat: str = "value") -> str:
     return kpi.replace("_", " ").capitalize() + ("" if stat == "value" else f" {stat}")
 
 
-def slice_text(course: Course) -> str:
-    """``region north``; empty for a total."""
-    return ", ".join(f"{name.replace('_', ' ')} {of}" for name, of in course.slice)
+def where_of(course: Course) -> str:
+    """``region=north`` → ``region north``; empty for a total."""
+    return ", ".join(f"{name.replace('_', ' ')} {of}".rstrip() for name, of in pairs_in(course.slice))
 
 
 class View:
@@ -173,7 +174,7 @@ class View:
         # A goal is for the whole, and of several quantiles for the highest.
         has_goal = not course.slice and course.stat == kpi.goal_stat
         goal = (kpi.goal_min, kpi.goal_max) if has_goal else (None, None)
-        where, stat = slice_text(course), "" if course.stat == "value" else course.stat
+        where, stat = where_of(course), "" if course.stat == "value" else course.stat
         words = f"{label_of(kpi.name, course.stat)}, {where or 'all'}: {in_words(course.points)}"
         return Plot(
             anchor=f"kpi-{kpi.name}-{number}",

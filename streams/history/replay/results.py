@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -121,6 +121,11 @@ class Results:
             raise ResultsError(f"{self._folder}: cannot be written ({error.strerror or error})") from None
 
 
+def slice_text(slice_: Mapping[str, str]) -> str:
+    """A slice as it stands in the files: ``region=north``, empty for a total."""
+    return ",".join(f"{name}={of}" for name, of in sorted(slice_.items()))
+
+
 def _frame(values: list[KpiValue]) -> pl.DataFrame:
     bounds = [value.expected or (None, None, None) for value in values]
     columns: dict[str, object] = {
@@ -128,7 +133,7 @@ def _frame(values: list[KpiValue]) -> pl.DataFrame:
         for name in _SCHEMA
         if name not in ("slice", "parts", "low", "middle", "high", "start", "end")
     }
-    columns["slice"] = [",".join(f"{name}={of}" for name, of in sorted(value.slice.items())) for value in values]
+    columns["slice"] = [slice_text(value.slice) for value in values]
     columns["parts"] = [list(value.parts) for value in values]
     for name in ("start", "end"):
         columns[name] = pl.Series([getattr(value, name) for value in values], dtype=pl.Int64).cast(_MOMENT)
