@@ -34,6 +34,7 @@ def page(conditions: Conditions, view: View) -> str:
         entries=entries,
         contents=[_line(one) for one in entries],
         overview=[(_link(anchor, label), *figures) for anchor, label, *figures in view.overview()],
+        symptoms=_symptoms,
         sections=view.sections(),
         anchor_of=anchor_of,
         style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
@@ -46,6 +47,10 @@ def _line(one: Entry) -> tuple[str | Markup, ...]:
     facts = dict(one.facts)
     since = facts["Since"].partition(",")[0]
     return str(one.number), _link(one.anchor, one.title), since, one.severity, facts["State"]
+
+
+def _symptoms(one: Entry) -> list[tuple[str | Markup, ...]]:
+    return [(_link(anchor, label), *rest) for anchor, label, *rest in one.symptoms]
 
 
 def _link(anchor: str, text: str) -> Markup:

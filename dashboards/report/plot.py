@@ -89,8 +89,10 @@ def in_words(points: Sequence[Point]) -> str:
     known = [point for point in points if point.value is not None or point.first is not None]
     if not known:
         return "nothing is known of that time"
-    said = [f"{len(known):,} values", f"{sum(point.unusual for point in points):,} outside of what was expected"]
+    said = [f"{len(known):,} values"]
     alerts, corrected = sum(point.alert for point in points), sum(point.corrected for point in points)
-    said.append(f"{alerts:,} alerted of" if alerts else "none alerted of")
+    if any(point.low is not None for point in points):
+        said.append(f"{sum(point.unusual for point in points):,} outside of what was expected")
+        said.append(f"{alerts:,} alerted of" if alerts else "none alerted of")
     said.append(f"{corrected:,} corrected later" if corrected else "none corrected later")
     return ", ".join(said)

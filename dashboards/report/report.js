@@ -1,5 +1,6 @@
 // Draws what each plot's JSON says, once it comes into sight. Times are the business's, as minutes on its clock.
 const MINUTE = 60_000;
+const DAY = 1_440;
 const MOST_SYMBOLS = 100;
 const ROUND = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
 const DAYS = { year: "{d} {MMM}", month: "{d} {MMM}", day: "{d} {MMM}", hour: "{HH}:{mm}", minute: "{HH}:{mm}" };
@@ -55,6 +56,8 @@ function options(data) {
   const [ink, soft, line, accent, bad, warn, card] = ["ink", "soft", "line", "accent", "bad", "warn", "card"].map(colour);
   // A value between hours without any is no line.
   const alone = (place) => (data.value[place - 1] ?? null) === null && (data.value[place + 1] ?? null) === null;
+  // Whoever was told was told of what was known then.
+  const then = new Map(data.first);
   const few = data.value.length <= MOST_SYMBOLS;
   const along = (values) => values.map((value, place) => [at[place], value]);
   const width = data.low.map((low, place) => (low === null ? null : data.high[place] - low));
@@ -128,10 +131,33 @@ function options(data) {
         symbol: "triangle",
         symbolSize: 12,
         color: bad,
-        data: data.alerts.map(([place]) => [at[place], data.value[place]]),
+        data: data.alerts.map(([place]) => [at[place], then.get(place) ?? data.value[place]]),
       },
     ],
   };
+}
+
+/** Buttons that choose the time of an incident, with what was a day before and after, or the whole. */
+function zooms(place, chart, data) {
+  if (!data.incidents.length) return;
+  const row = document.createElement("p");
+  row.className = "zooms";
+  row.append("Zoom: ");
+  const button = (text, label, zoom) => {
+    const one = document.createElement("button");
+    Object.assign(one, { type: "button", textContent: text, ariaLabel: label });
+    one.addEventListener("click", () => chart.dispatchAction({ type: "dataZoom", dataZoomIndex: 0, ...zoom }));
+    row.append(one, " ");
+  };
+  // A time that is not wholly within that of the plot is not zoomed to.
+  const at = starts(data.at);
+  for (const [number, since, until] of data.incidents)
+    button(`incident ${number}`, `Zoom to incident ${number}`, {
+      startValue: Math.max(at[0], (since - DAY) * MINUTE),
+      endValue: Math.min(at.at(-1), (until + DAY) * MINUTE),
+    });
+  button("whole time", "Zoom out to the whole time", { start: 0, end: 100 });
+  place.after(row);
 }
 
 const drawn = new Map();
@@ -142,6 +168,7 @@ function draw(place) {
   const chart = echarts.init(place, null, { renderer: "svg" });
   chart.setOption(options(data));
   drawn.set(place, [chart, data]);
+  zooms(place, chart, data);
   new ResizeObserver(() => chart.resize()).observe(place);
 }
 

@@ -60,7 +60,7 @@ class Section(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An incident."""
+    """An incident. ``symptoms`` are the anchor of the KPI, its label, slice, what it was, what was expected, why."""
 
     number: int
     anchor: str

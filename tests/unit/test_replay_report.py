@@ -138,12 +138,17 @@ def test_it_asks_nobody_for_anything_and_runs_its_own_script_only(page: Page, te
     assert f"'sha256-{b64encode(sha256(script[0].encode()).digest()).decode()}'" in policy
 
 
-def test_who_cannot_see_it_is_told(page: Page) -> None:
+def test_who_cannot_see_it_is_told(page: Page, text: str) -> None:
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(below <= above + 1 for above, below in pairwise(levels))
     assert len(page.all("table")) == len(page.all("caption")) > 4
+    rows = re.findall(r"<tr>(.*?)</tr>", text, re.DOTALL)
+    widths = [len(re.findall(r"<t[hd][ >]", row)) for row in rows]
+    heads = [at for at, row in enumerate(rows) if 'scope="col"' in row]
+    for begin, end in pairwise([*heads, len(rows)]):
+        assert set(widths[begin:end]) == {widths[begin]}, rows[begin]
     images = [one for one in page.all("div") if one.get("role") == "img"]
     assert len(images) == 3
     assert all(one["aria-label"].startswith("Plot of ") for one in images)
