@@ -138,7 +138,7 @@ function options(data) {
 }
 
 /** Buttons that choose the time of an incident, with what was a day before and after, or the whole. */
-function zooms(place, chart, data) {
+function zooms(place, data) {
   if (!data.incidents.length) return;
   const row = document.createElement("p");
   row.className = "zooms";
@@ -146,7 +146,7 @@ function zooms(place, chart, data) {
   const button = (text, label, zoom) => {
     const one = document.createElement("button");
     Object.assign(one, { type: "button", textContent: text, ariaLabel: label });
-    one.addEventListener("click", () => chart.dispatchAction({ type: "dataZoom", dataZoomIndex: 0, ...zoom }));
+    one.addEventListener("click", () => draw(place, data).dispatchAction({ type: "dataZoom", dataZoomIndex: 0, ...zoom }));
     row.append(one, " ");
   };
   // A time that is not wholly within that of the plot is not zoomed to.
@@ -162,23 +162,26 @@ function zooms(place, chart, data) {
 
 const drawn = new Map();
 
-function draw(place) {
-  if (drawn.has(place)) return;
-  const data = JSON.parse(place.nextElementSibling.textContent);
+function draw(place, data) {
+  if (drawn.has(place)) return drawn.get(place)[0];
   const chart = echarts.init(place, null, { renderer: "svg" });
   chart.setOption(options(data));
   drawn.set(place, [chart, data]);
-  zooms(place, chart, data);
   new ResizeObserver(() => chart.resize()).observe(place);
+  return chart;
 }
 
-const places = document.querySelectorAll(".plot");
+const read = (place) => JSON.parse(place.nextElementSibling.textContent);
+const plots = new Map(Array.from(document.querySelectorAll(".plot"), (place) => [place, read(place)]));
 const seen = new IntersectionObserver(
-  (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => draw(entry.target)),
+  (entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => draw(target, plots.get(target))),
   { rootMargin: "400px" },
 );
-places.forEach((place) => seen.observe(place));
-addEventListener("beforeprint", () => places.forEach(draw));
+plots.forEach((data, place) => {
+  zooms(place, data);
+  seen.observe(place);
+});
+addEventListener("beforeprint", () => plots.forEach((data, place) => draw(place, data)));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
   drawn.forEach(([chart, data]) => chart.setOption(options(data))),
 );
