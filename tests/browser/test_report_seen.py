@@ -50,6 +50,13 @@ def test_plots_follow_the_system_from_light_to_dark(address: str, browser: Brows
     eventually(lambda: browser.run(ink) != light, 10.0)
 
 
+def test_it_is_printed_with_plots_that_nobody_has_scrolled_to(address: str, browser: Browser) -> None:
+    browser.open(address)
+    assert browser.count(DRAWN) < 3
+    browser.driver.execute_cdp_cmd("Page.printToPDF", {})
+    assert browser.count(DRAWN) == 3
+
+
 def test_an_incident_is_zoomed_to_and_out_of_again(address: str, browser: Browser) -> None:
     browser.open(address)
     browser.run("document.querySelectorAll('.plot')[2].scrollIntoView({block: 'center'})")

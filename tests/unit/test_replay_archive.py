@@ -167,7 +167,9 @@ def test_a_process_that_is_gone_is_no_end(archive: Path) -> None:
 def test_results_are_written_for_other_programs(archive: Path, tmp_path: Path) -> None:
     progress: list[tuple[int, int]] = []
     out = tmp_path / "results"
-    summary = replay(CONFIG, source_of(archive), out, progress=lambda done, of: progress.append((done, of)))
+    summary = replay(
+        CONFIG, source_of(archive), out, progress=lambda done, of: progress.append((done, of)), origin="a year"
+    )
     assert progress[-1][0] == progress[-1][1] == summary.counts.records
     table = pl.read_parquet(out / "kpis" / "*.parquet")
     assert len(table) == summary.values > 0
@@ -177,7 +179,7 @@ def test_results_are_written_for_other_programs(archive: Path, tmp_path: Path) -
     assert (out / "summary.json").exists()
     conditions = read_conditions(out)
     assert [kpi.name for kpi in conditions.kpis] == [kpi.name for kpi in CONFIG.kpis]
-    assert (conditions.timezone, conditions.source, conditions.gaps) == ("Europe/Berlin", str(archive), ())
+    assert (conditions.timezone, conditions.source, conditions.gaps) == ("Europe/Berlin", "a year", ())
     with pytest.raises(ResultsError, match="is there already"):
         replay(CONFIG, source_of(archive), out)
 

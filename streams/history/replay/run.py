@@ -89,9 +89,11 @@ def replay(
     progress: Progress | None = None,
     processes: int | None = None,
     occasions: Iterable[Occasion] = (),
+    origin: str = "",
 ) -> Summary:
     """Replay, and write what comes of it to a folder if one is given. ``processes`` as for :func:`news_of`,
-    ``occasions`` as for :func:`engine_of`.
+    ``occasions`` as for :func:`engine_of`; ``origin`` says where the events are from, the folder of the source unless
+    given.
 
     Raises :class:`~streams.history.replay.results.ResultsError` where that cannot be, and
     :class:`~streams.history.archive.files.ArchiveError` for a damaged file; then nothing is left of it.
@@ -100,7 +102,7 @@ def replay(
     news = news_of(config, engine, source, progress or (lambda done, of: None), processes)
     if out is None:
         return _run(engine, news, None)
-    conditions = conditions_of(config, str(source.folder), missing(source), detect)
+    conditions = conditions_of(config, origin or str(source.folder), missing(source), detect)
     with Results(out) as results:
         return _run(engine, news, results, conditions)
 
