@@ -40,12 +40,14 @@ function said(data, at, place) {
   return box;
 }
 
-/** Where the axis ends if little of the band is far above all else, as it is while hardly anything is known; else undefined. */
+/** Where the axis ends if the band is far above all values, or some of it above the rest; else undefined. */
 function top(data) {
   const known = [...data.value, ...data.first.map(([, value]) => value), ...data.goal].filter((one) => one !== null);
   const highs = data.high.filter((one) => one !== null).sort((a, b) => a - b);
   if (!highs.length) return undefined;
-  const enough = Math.max(...known, highs[Math.floor(0.9 * highs.length)]) * 1.1;
+  const most = Math.max(0, ...known);
+  const usual = highs[Math.floor(0.9 * highs.length)];
+  const enough = Math.max(most, most > 0 ? Math.min(usual, 3 * most) : usual) * 1.1;
   if (highs.at(-1) < 1.4 * enough || enough <= 0) return undefined;
   const power = 10 ** Math.floor(Math.log10(enough));
   return power * ROUND.find((one) => one * power >= enough);
@@ -102,9 +104,7 @@ function options(data) {
       {
         name: "value",
         type: "line",
-        showAllSymbol: true,
-        symbol: "circle",
-        symbolSize: (_, { dataIndex }) => (few || alone(dataIndex) ? 4 : 0),
+        symbol: "none",
         lineStyle: { width: 1.5 },
         color: accent,
         data: along(data.value),
@@ -116,6 +116,13 @@ function options(data) {
           data: data.goal.map((goal) => ({ yAxis: goal })),
         },
         markArea: { silent: true, itemStyle: { color: bad, opacity: 0.14 }, label: { color: bad, fontWeight: "bold" }, data: times },
+      },
+      {
+        name: "value",
+        type: "scatter",
+        symbolSize: 4,
+        color: accent,
+        data: along(data.value).filter(([, value], place) => value !== null && (few || alone(place))),
       },
       {
         name: "as known then",
