@@ -44,6 +44,7 @@ def replay(
     click.echo(f"not counted: {counts.duplicates:,} repeats, {counts.late:,} late, {counts.rejected:,} that are none")
     click.echo(f"{summary.values:,} values, {summary.alerts:,} alerts, {summary.incidents:,} incidents")
     if out is not None:
+        click.echo(f"written to {out}")
         from dashboards.report.write import write_report
 
-        click.echo(f"written to {out}; {write_report(out)} can be opened in a browser")
+        click.echo(f"{write_report(out)} can be opened in a browser")

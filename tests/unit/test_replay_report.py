@@ -214,7 +214,7 @@ def test_a_replay_that_keeps_what_comes_of_it_writes_one(tmp_path: Path) -> None
     config.write_text(f"archive: {{ folder: {tmp_path / 'archive'} }}\n")
     result = CliRunner().invoke(cli, ["--config", str(config), "replay", "--no-detection", "--out", str(out)])
     assert result.exit_code == 0, result.output
-    assert f"written to {out}; {out / NAME} can be opened in a browser" in result.output
+    assert f"written to {out}\n{out / NAME} can be opened in a browser" in result.output
     page = Page((out / NAME).read_text(encoding="utf-8"))
     assert "not looked for" in page.said()
     assert "outside of what was expected" not in page.said(), "nothing was"
