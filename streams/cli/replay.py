@@ -21,7 +21,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--since", type=_DAY, help="The first day of arrival (UTC) that is replayed.")
 @click.option("--until", type=_DAY, help="The last one.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="A new folder: values as Parquet, incidents as JSON lines."
+    "--out", type=click.Path(path_type=Path), help="A new folder: values as Parquet, incidents as JSON lines, a report."
 )
 @click.option("--detection/--no-detection", default=True, help="Judge values and make incidents, or count only.")
 @configured
@@ -45,3 +45,6 @@ def replay(
     click.echo(f"{summary.values:,} values, {summary.alerts:,} alerts, {summary.incidents:,} incidents")
     if out is not None:
         click.echo(f"written to {out}")
+        from dashboards.report.write import write_report
+
+        click.echo(f"{write_report(out)} can be opened in a browser")

@@ -17,10 +17,11 @@ from streams.events.codec import decode_calendar
 from streams.events.types import CalendarData
 from streams.history.archive.files import pieces_in
 from streams.history.archive.reading import records_of
+from streams.history.replay.conditions import Conditions, conditions_of
 from streams.history.replay.engine import Engine, News, coarse
 from streams.history.replay.processes import steps_of
 from streams.history.replay.results import Results, Summary
-from streams.history.replay.source import Source
+from streams.history.replay.source import Source, missing
 from streams.runtime.calendar import business_calendar
 from streams.runtime.notify.channels import notices_of
 
@@ -88,9 +89,11 @@ def replay(
     progress: Progress | None = None,
     processes: int | None = None,
     occasions: Iterable[Occasion] = (),
+    origin: str = "",
 ) -> Summary:
     """Replay, and write what comes of it to a folder if one is given. ``processes`` as for :func:`news_of`,
-    ``occasions`` as for :func:`engine_of`.
+    ``occasions`` as for :func:`engine_of`; ``origin`` says where the events are from, the folder of the source unless
+    given.
 
     Raises :class:`~streams.history.replay.results.ResultsError` where that cannot be, and
     :class:`~streams.history.archive.files.ArchiveError` for a damaged file; then nothing is left of it.
@@ -99,11 +102,14 @@ def replay(
     news = news_of(config, engine, source, progress or (lambda done, of: None), processes)
     if out is None:
         return _run(engine, news, None)
+    conditions = conditions_of(config, origin or str(source.folder), missing(source), detect)
     with Results(out) as results:
-        return _run(engine, news, results)
+        return _run(engine, news, results, conditions)
 
 
-def _run(engine: Engine, whole: Iterable[News], results: Results | None) -> Summary:
+def _run(
+    engine: Engine, whole: Iterable[News], results: Results | None, conditions: Conditions | None = None
+) -> Summary:
     begun, values, alerts, incidents = time.monotonic(), 0, 0, set[str]()
     for news in whole:
         values += len(news.values)
@@ -113,5 +119,5 @@ def _run(engine: Engine, whole: Iterable[News], results: Results | None) -> Summ
             results.put(news.values, news.incidents)
     summary = Summary(engine.counts, values, alerts, len(incidents), time.monotonic() - begun)
     if results is not None:
-        results.conclude(summary)
+        results.conclude(summary, conditions)
     return summary
