@@ -194,8 +194,8 @@ class KpiWatch:
     def _held(self, x: Reading, look: Look, around: Circumstances, cases: float) -> Held:
         if not around.teaches:
             return "calendar"
-        if around.holiday and not self._lifted:
-            return "holiday"
+        if around.holiday and not (self._lifted and self._lifts.knows("holiday", x["time"])):
+            return "holiday"  # how few there are on one has to be seen once
         if cases < self._settings.least_cases:
             return "least_cases"
         return "" if self._is_large(x, look) else "least_change"
