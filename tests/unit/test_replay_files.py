@@ -14,10 +14,10 @@ import pytest
 from streams.events.codec import encode
 from streams.events.types import CalendarData, CalendarEntry
 from streams.history.replay.engine import Engine, coarse
-from streams.history.replay.files import EVER, source_of_files
+from streams.history.replay.files import source_of_files
 from streams.history.replay.rows import Odd
 from streams.history.replay.run import calendar_of, replay
-from streams.history.replay.source import ReplayError, Source, source_of
+from streams.history.replay.source import EVER, ReplayError, Source, source_of
 from streams.runtime.partitions import partition_of
 from tests.support.archived import archived
 from tests.support.oracle import Key

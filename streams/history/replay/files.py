@@ -17,15 +17,13 @@ from streams.events.times import format_time
 from streams.history.replay.lines import lines_of, size_of
 from streams.history.replay.rows import CALENDAR, HEARTBEAT, ODD, Odd, Rows
 from streams.history.replay.scratch import Scratch
-from streams.history.replay.source import ReplayError, Source, source_of
+from streams.history.replay.source import EVER, ReplayError, Source, source_of
 from streams.ingest.imports.spool import Encoded, Spool
 from streams.kpis.watermark import FAMILIES
 from streams.runtime.partitions import partition_of
 
 if TYPE_CHECKING:
     from streams.config import Config
-
-EVER = (-(1 << 62), 1 << 62)
 
 
 def source_of_files(
