@@ -95,7 +95,7 @@ def _partitions(config: Config, reader: Any) -> dict[TopicPartition, str]:
     found: dict[TopicPartition, str] = {}
     for topic, name in zip((*names.events, names.calendar), (*FAMILIES, "calendar"), strict=True):
         numbers = reader.partitions_for_topic(topic)
-        if numbers is None and name in FAMILIES:
+        if not numbers and name in FAMILIES:
             raise BrokerError(
                 f"{config.kafka.bootstrap}: there is no topic {topic} (is {config.namespace} the namespace? "
                 "daybook topics tells what there is)"
