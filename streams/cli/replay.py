@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from streams.cli.pacing import MAX, Speed
 from streams.cli.settings import Settings, configured, example
+
+if TYPE_CHECKING:
+    from streams.config import Config
+    from streams.history.replay.results import Summary
+    from streams.history.replay.source import Source
 
 _PATH = click.Path(path_type=Path)
 
@@ -15,7 +22,7 @@ _PATH = click.Path(path_type=Path)
     epilog=example(
         "daybook replay --out last-month --since 2026-10-01 --until 2026-10-31",
         "daybook --config other.yaml replay --out under-other",
-        "daybook replay --files events/*.jsonl.gz",
+        "daybook replay --files events/*.jsonl.gz --speed 3600x",
         "daybook replay --kafka --since 2026-10-01T12:00 --until 2026-10-01T18:00",
     )
 )
@@ -24,6 +31,14 @@ _PATH = click.Path(path_type=Path)
 @click.option("--kafka", is_flag=True, help="From the topics, as far as they go now.")
 @click.option("--since", metavar="DAY|TIME", help="From when on, by arrival (in files: when it happened).")
 @click.option("--until", metavar="DAY|TIME", help="Up to when: with that day, but before that time.")
+@click.option(
+    "--speed",
+    type=Speed(),
+    default=MAX,
+    show_default=True,
+    metavar="N|max",
+    help="How many times faster than it happened, like 60x: what is told comes as it came.",
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="A new folder: values as Parquet, incidents as JSON lines."
 )
@@ -36,6 +51,7 @@ def replay(
     kafka: bool,
     since: str | None,
     until: str | None,
+    speed: float | None,
     out: Path | None,
     detection: bool,
 ) -> None:
@@ -47,16 +63,19 @@ def replay(
     from streams.cli.sources import between, files_meant, source_chosen
 
     wanted = files_meant(files, more, kafka)
+    if speed is not None and not detection:
+        raise click.UsageError("--speed is for what is told, and with --no-detection nothing is")
     config = settings.attach() if kafka else settings.load()
     period = between(config, since, until)
-    from streams.cli.replaying import progress_to
-    from streams.history.replay.run import replay as run
     from streams.kpis.warm import warm
 
     with source_chosen(config, wanted, kafka, period) as source:
         warm()
-        with progress_to(source.records, "replaying") as progress:
-            summary = run(config, source, out, detect=detection, progress=lambda done, _: progress(done))
+        try:
+            summary = _run(config, source, speed, out, detection)
+        except KeyboardInterrupt:
+            click.echo("stopped; nothing was written" if out is not None else "stopped", err=True)
+            raise
     counts, rate = summary.counts, summary.counts.records / max(summary.seconds, 1e-9)
     click.echo(f"{counts.records:,} records in {summary.seconds:.1f} s, {rate:,.0f} a second")
     click.echo(f"{counts.events:,} events counted, {counts.heartbeats:,} heartbeats")
@@ -64,3 +83,22 @@ def replay(
     click.echo(f"{summary.values:,} values, {summary.alerts:,} alerts, {summary.incidents:,} incidents")
     if out is not None:
         click.echo(f"written to {out}")
+
+
+def _run(config: Config, source: Source, speed: float | None, out: Path | None, detection: bool) -> Summary:
+    from streams.cli.pacing import on_terminal
+    from streams.cli.replaying import progress_to
+    from streams.history.replay.run import replay as run
+
+    if speed is None:
+        with progress_to(source.records, "replaying") as progress:
+            return run(config, source, out, detect=detection, progress=lambda done, _: progress(done))
+    with on_terminal(config, speed, source.records) as terminal:
+        return run(
+            config,
+            source,
+            out,
+            progress=lambda done, _: terminal.progress(done),
+            processes=1,
+            through=terminal.through,
+        )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -128,6 +131,9 @@ def test_a_time_of_the_archive_counts_record_by_record() -> None:
         (("--since", "yesterday"), "--since yesterday: expected a day like 2026-10-01 or a time like"),
         (("--until", "0001-01-01T00:00"), "--until 0001-01-01T00:00: expected a day"),
         (("--since", "2026-03-03", "--until", "2026-03-02"), "ends before it begins"),
+        (("--speed", "0x"), "'0x': expected max, or how many times faster than it happened, like 60x"),
+        (("--speed", "fast"), "'fast': expected max, or how many times"),
+        (("--speed", "60x", "--no-detection"), "--speed is for what is told, and with --no-detection nothing is"),
         (("--kafka",), "127.0.0.1:9: no Kafka broker answers there"),
     ],
 )
@@ -139,3 +145,27 @@ def test_a_mistake_is_told_in_one_line(arguments: tuple[str, ...], said: str) ->
     assert said in result.stderr
     assert "Traceback" not in result.output
     assert not Path("out").exists()
+
+
+def test_at_a_speed_the_same_comes_of_it() -> None:
+    wanted, paced = call(), call("--speed", "100000000x")
+    assert results(paced) == results(wanted)
+    assert paced.stderr.endswith(" records at 1e+08x; Ctrl-C stops it\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--files", "all.jsonl")])
+def test_an_interrupt_ends_it_with_nothing_half_written(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    written("all.jsonl", lines())
+    drafts = tmp_path / "drafts"
+    drafts.mkdir()
+    argv = [sys.executable, "-m", "streams.cli", "replay", "--speed", "1x", "--out", "out", *arguments]
+    environment = {**os.environ, "TMPDIR": str(drafts)}
+    before = {*tmp_path.iterdir()}
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=environment) as running:
+        assert running.stderr is not None
+        assert running.stderr.readline().endswith("records at 1x; Ctrl-C stops it\n")
+        running.send_signal(signal.SIGINT)
+        assert running.stderr.read().strip() == "stopped; nothing was written"
+    assert running.returncode == 130
+    assert {*tmp_path.iterdir()} == before
+    assert list(drafts.iterdir()) == []

@@ -88,9 +88,10 @@ def replay(
     progress: Progress | None = None,
     processes: int | None = None,
     occasions: Iterable[Occasion] = (),
+    through: Callable[[Iterator[News]], Iterator[News]] = iter,
 ) -> Summary:
     """Replay, and write what comes of it to a folder if one is given. ``processes`` as for :func:`news_of`,
-    ``occasions`` as for :func:`engine_of`.
+    ``occasions`` as for :func:`engine_of`; all news go ``through`` something that may hold them up.
 
     Raises :class:`~streams.history.replay.results.ResultsError` where that cannot be, and
     :class:`~streams.history.archive.files.ArchiveError` for a damaged file; then nothing is left of it.
@@ -98,9 +99,9 @@ def replay(
     engine = engine_of(config, source, detect=detect, occasions=occasions)
     news = news_of(config, engine, source, progress or (lambda done, of: None), processes)
     if out is None:
-        return _run(engine, news, None)
+        return _run(engine, through(news), None)
     with Results(out) as results:
-        return _run(engine, news, results)
+        return _run(engine, through(news), results)
 
 
 def _run(engine: Engine, whole: Iterable[News], results: Results | None) -> Summary:
