@@ -81,7 +81,6 @@ def source_chosen(config: Config, files: Sequence[Path], kafka: bool, period: tu
 
 def _files_told(config: Config, files: Sequence[Path], folder: Path, period: tuple[int, int]) -> Source:
     from streams.history.replay.files import source_of_files
-    from streams.history.replay.lines import size_of
 
     shown: list[Odd] = []
     odd = 0
@@ -92,13 +91,10 @@ def _files_told(config: Config, files: Sequence[Path], folder: Path, period: tup
         if odd <= SHOWN:
             shown.append(one)
 
-    size = size_of(files)
     try:
         with _progress("reading files") as progress:
-            now = int(time.time() * 1000)
-            return source_of_files(
-                config, files, folder, period, now=now, odd=tell, progress=lambda read: progress(read, size)
-            )
+            now = time.time_ns() // 1_000_000
+            return source_of_files(config, files, folder, period, now=now, odd=tell, progress=progress)
     finally:
         for one in shown:
             click.echo(f"warning: {one.file}:{one.line}: no event: {printable(one.why)}", err=True)

@@ -60,6 +60,8 @@ def paced(whole: Iterable[News], pace: Pace, tell: Callable[[Happening], None]) 
     happened when its own time has come."""
     teller = Teller()
     for news in whole:
+        if news.values:
+            pace.wait(min(value.end for value in news.values))
         for happening in teller.happenings(news):
             pace.wait(happening.at)
             tell(happening)
