@@ -19,7 +19,10 @@ from streams.history.replay.pace import TICK_S, Pace, paced
 from streams.history.replay.run import replay
 from streams.history.replay.source import Source, source_of
 from streams.history.replay.telling import Happening, Teller, Turn
-from tests.support.archived_shop import DOWN, END, START, shop_in
+from streams.ingest.simulator import Simulation, SimulatorSettings
+from streams.ingest.simulator.send import records
+from tests.support.archived import archived
+from tests.support.archived_shop import DOWN, END, START, USUAL, shop_in
 from tests.unit.test_replay_archive import HOUR_MS
 
 
@@ -96,6 +99,25 @@ def test_what_comes_of_it_is_the_same_and_is_told_when_its_time_has_come(
     said = "Thu 2026-03-26 11:00  opened       paid-20260326T1000: Paid fewer than usual"
     assert line_of(config, down).plain == said
     assert all(line_of(config, one).plain[22:35] == "alert        " for one in alerts)
+
+
+def test_history_that_arrived_at_once_is_told_hour_by_hour_all_the_same(
+    shop: tuple[Config, Source], tmp_path: Path
+) -> None:
+    config, _ = shop
+    settings = SimulatorSettings(start=START, end=END + HOUR_MS, seed=5, orders_per_day=240, heartbeat=HOUR_MS)
+    settings = with_(settings, incidents=list(USUAL))
+    imported = [record._replace(arrival=END + HOUR_MS) for record in records(Simulation(settings).arrivals(), 2)]
+    source = source_of(archived(tmp_path / "imported", imported, 2, most_bytes=2_000_000))
+    clock, told = Clock(), list[tuple[float, Happening]]()
+
+    def through(whole: Iterator[News]) -> Iterator[News]:
+        return paced(whole, Pace(3_600, clock), lambda one: told.append((clock.seconds, one)))
+
+    summary = replay(config, source, processes=1, through=through)
+    assert sum(isinstance(one.about, Alert) for _, one in told) == summary.alerts > 0
+    assert len({round(at - one.at / HOUR_MS, 3) for at, one in told}) == 1, "an hour takes a second"
+    assert clock.seconds - 1_000.0 == pytest.approx((END - START) / HOUR_MS, abs=3)
 
 
 def test_a_change_is_told_once_wherever_in_a_history_it_comes(shop: tuple[Config, Source]) -> None:
