@@ -70,6 +70,16 @@ def test_files_standard_input_and_the_archive_come_to_the_same() -> None:
     assert results(call("--files", "-", stdin=b"\n".join(everything))) == wanted
 
 
+def test_events_chosen_from_the_archive_with_sql_are_a_file_of_events() -> None:
+    query = (
+        "SELECT '1.0' AS specversion, id, source, type, strftime(time, '%Y-%m-%dT%H:%M:%S.%gZ') AS time, subject, data"
+    )
+    wanted = results(call())
+    made = CliRunner().invoke(cli, ["archive", "sql", f"{query} FROM events", "--out", "some.json"])
+    assert made.exit_code == 0, made.output
+    assert results(call("--files", "some.json")) == wanted
+
+
 def test_nothing_is_left_but_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drafts = tmp_path / "drafts"
     drafts.mkdir()
