@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from streams.history.replay.telling import Happening
 
 MAX = "max"
-_STYLES = {"critical": "bold red", "warning": "yellow", "info": ""}
 _OVER = ("resolved", "retracted", "merged")
 
 
@@ -71,7 +70,7 @@ def line_of(config: Config, happening: Happening) -> Text:
     from detectors.lookback.matching import Alert
     from streams.cli.alert_table import series_text
     from streams.cli.harmless import printable
-    from streams.cli.incident_pages import moment
+    from streams.cli.incident_pages import STYLES, moment
 
     line = Text().append(f"{moment(config, happening.at)}  ", "dim")
     about = happening.about
@@ -79,7 +78,7 @@ def line_of(config: Config, happening: Happening) -> Text:
         line.append(f"{'alert':<13}").append(series_text(about)).append(f": {printable(about.why)}", "dim")
         return line
     one, change = about
-    style = "dim" if change.what in _OVER else _STYLES[one.severity]
+    style = "dim" if change.what in _OVER else STYLES[one.severity]
     line.append(f"{change.what:<13}", style).append(printable(f"{one.id}: {one.title}"), style)
     note = "" if change.what in ("opened", "reopened", "worsened") else change.note
     return line.append(printable(f" ({note})"), "dim") if note else line

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from kafka import KafkaProducer, TopicPartition
 
 from detectors.incidents.incident import Incident
+from streams.cli import cli
 from streams.config import Config, load_config
 from streams.errors import BrokerError
 from streams.events.codec import HEADERS
@@ -161,3 +163,21 @@ def test_a_broker_that_does_not_answer_is_said_in_a_line(config: Config, tmp_pat
     dead = msgspec.structs.replace(config, kafka=msgspec.structs.replace(config.kafka, bootstrap="127.0.0.1:9"))
     with pytest.raises(BrokerError, match=r"127\.0\.0\.1:9: no Kafka broker answers there"):
         source_of_kafka(dead, tmp_path / "dead")
+
+
+def test_the_command_reads_the_topics(
+    config: Config, shop: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(config, shop[:2_000])
+    monkeypatch.setenv("DAYBOOK_BOOTSTRAP", config.kafka.bootstrap)
+    monkeypatch.setenv("DAYBOOK_DATA_DIR", str(tmp_path / "data"))
+    arguments = ["--config", str(config.source), "--namespace", config.namespace, "replay", "--kafka"]
+    done = CliRunner().invoke(cli, [*arguments, "--no-detection"])
+    assert done.exit_code == 0, done.output
+    events = sum(record.family < 3 for record in shop[:2_000])
+    assert done.stdout.startswith(f"{events:,} records in ")
+    assert list(tmp_path.glob("data/*")) == [], "nothing of it is kept"
+    part = CliRunner().invoke(cli, [*arguments, "--until", "2026-03-02T12:00Z", "--speed", "10000000x"])
+    assert part.exit_code == 0, part.output
+    until = START + 13 * HOUR_MS
+    assert f"{sum(record.family < 3 and record.arrival < until for record in shop[:2_000]):,} records in" in part.stdout

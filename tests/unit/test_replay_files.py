@@ -147,8 +147,9 @@ def test_a_calendar_in_files_is_known_from_the_beginning(tmp_path: Path) -> None
         end="2026-03-03T12:00:00Z",
     )
     entry = CalendarEntry(id="fair-1", source="shop/office", time="2026-03-02T00:00:00Z", subject="fair", data=data)
-    source = read(tmp_path, written(tmp_path / "all.jsonl", [*lines(), encode(entry)]))
-    assert "fair" in {one.id for one in calendar_of(CONFIG, source).occasions("promotion")}
+    path = written(tmp_path / "all.jsonl", [*lines(), encode(entry)])
+    for source in (read(tmp_path, path), read(tmp_path, path, between=(START + 2 * DAY_MS, EVER[1]))):
+        assert "fair" in {one.id for one in calendar_of(CONFIG, source).occasions("promotion")}
 
 
 @pytest.mark.parametrize(

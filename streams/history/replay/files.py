@@ -41,8 +41,9 @@ def source_of_files(
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Source:
     """The events of files, put down in a ``scratch`` folder: those that happened from the one up to, not including, the
-    other time of ``between``. Nothing is taken to have arrived after ``now``, so what is from the future is turned away
-    as it is live; times are epoch ms. Partitions are those in which a producer would place them.
+    other time of ``between``, and the whole calendar. Nothing is taken to have arrived after ``now``, so what is from
+    the future is turned away as it is live; times are epoch ms. Partitions are those in which a producer would place
+    them.
 
     ``odd`` is told of each line that is no event, ``progress`` how much has been done, of how much. Raises
     :class:`~streams.history.replay.source.ReplayError` where a file cannot be read or no line of it is an event, or
@@ -58,7 +59,8 @@ def source_of_files(
         reading = lines_of(path, partial(_say, progress, before, 2 * size))
         for frame in _sound(reading, rows, odd):
             times += _ends(frame.filter(pl.col("rule") != ODD)["time"])
-            spool.add(frame.filter(pl.col("time").is_between(*between, closed="left")))
+            wanted = pl.col("time").is_between(*between, closed="left") | (pl.col("rule") == CALENDAR)
+            spool.add(frame.filter(wanted))
     if not times:
         raise ReplayError(f"{', '.join(map(str, paths))}: there is no event in it")
     # Writing takes about as long as reading.

@@ -94,8 +94,7 @@ def source_between(folder: Path, between: tuple[int, int]) -> Source:
         raise ReplayError(
             f"{folder}: nothing arrived in that time (what there is arrived from {days[0]} to {days[-1]})"
         )
-    whole = not left_out
-    return Source(folder, found, EVER if whole else between, left_out)
+    return Source(folder, found, between if left_out else EVER, left_out)
 
 
 def missing(source: Source) -> list[str]:
