@@ -81,6 +81,8 @@ def line_of(config: Config, happening: Happening) -> Text:
     style = "dim" if change.what in _OVER else STYLES[one.severity]
     line.append(f"{change.what:<13}", style).append(printable(f"{one.id}: {one.title}"), style)
     note = "" if change.what in ("opened", "reopened", "worsened") else change.note
+    if change.what == "joined":  # what is off of that KPI is said by its alert
+        note = note.partition(": ")[0]
     return line.append(printable(f" ({note})"), "dim") if note else line
 
 

@@ -23,6 +23,7 @@ from streams.ingest.simulator import Simulation, SimulatorSettings
 from streams.ingest.simulator.send import records
 from tests.support.archived import archived
 from tests.support.archived_shop import DOWN, END, START, USUAL, shop_in
+from tests.support.incidents import incident
 from tests.unit.test_replay_archive import HOUR_MS
 
 
@@ -120,17 +121,8 @@ def test_history_that_arrived_at_once_is_told_hour_by_hour_all_the_same(
     assert clock.seconds - 1_000.0 == pytest.approx((END - START) / HOUR_MS, abs=3)
 
 
-def test_a_change_is_told_once_wherever_in_a_history_it_comes(shop: tuple[Config, Source]) -> None:
-    config, source = shop
-    found: list[News] = []
-
-    def kept(whole: Iterator[News]) -> Iterator[News]:
-        for news in whole:
-            found.append(news)
-            yield news
-
-    replay(config, source, through=kept)
-    one = next(incident for news in found for incident in news.incidents if len(incident.history) == 1)
+def test_a_change_is_told_once_wherever_in_a_history_it_comes() -> None:
+    one = incident()
     (opened,) = one.history
     joined, resolved = Change(opened.at, "joined", note="early"), Change(opened.at + HOUR_MS, "resolved")
     teller = Teller()
@@ -142,6 +134,14 @@ def test_a_change_is_told_once_wherever_in_a_history_it_comes(shop: tuple[Config
     assert changes(opened) == ["opened"]
     assert changes(opened) == []
     assert changes(joined, opened, resolved) == ["joined", "resolved"]
+
+
+def test_a_line_says_when_what_and_no_more_than_its_alert_does(shop: tuple[Config, Source]) -> None:
+    config, _ = shop
+    change = Change(START + HOUR_MS, "joined", note="orders: none for 3 h, where 20 are usual")
+    one = incident(title="Paid\x1b[2J fewer")
+    line = line_of(config, Happening(change.at, Turn(one, change))).plain
+    assert line == f"Mon 2026-03-02 01:00  joined       {one.id}: Paid\\x1b[2J fewer (orders)"
 
 
 @pytest.mark.parametrize(
