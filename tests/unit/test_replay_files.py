@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import random
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -89,6 +91,31 @@ def test_packed_files_standard_input_and_those_from_other_systems_are_read(
     assert final(read(tmp_path, dos)) == wanted
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(text))))  # type: ignore[type-var]
     assert final(read(tmp_path, Path("-"))) == wanted
+
+
+def test_a_pipe_with_a_name_is_a_file(tmp_path: Path, wanted: Finals) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_bytes, args=(b"\n".join(lines()),), daemon=True)
+    writer.start()
+    assert final(read(tmp_path, pipe)) == wanted
+    writer.join()
+
+
+def test_how_far_it_is_never_goes_back_and_comes_to_the_end(tmp_path: Path) -> None:
+    everything, shares = lines(), list[float]()
+    paths = [written(tmp_path / f"{number}.jsonl", everything[number::3]) for number in range(3)]
+    source_of_files(
+        CONFIG,
+        paths,
+        tmp_path / "scratch",
+        now=NOW,
+        odd=pytest.fail,
+        progress=lambda done, of: shares.append(done / of),
+    )
+    assert shares == sorted(shares)
+    assert len({*shares}) > 3
+    assert shares[-1] == 1.0
 
 
 def test_records_are_in_the_partitions_in_which_a_producer_places_them(tmp_path: Path) -> None:

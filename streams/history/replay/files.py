@@ -54,9 +54,10 @@ def source_of_files(
     runs.mkdir(parents=True)
     rows, spool = Rows(config, now), Spool(runs)
     times: list[int] = []
-    for number, path in enumerate(paths):
-        before = size_of(paths[:number])
-        reading = lines_of(path, partial(_say, progress, before, 2 * size))
+    read = 0
+    for path in paths:
+        reading = lines_of(path, partial(_say, progress, read, 2 * size))
+        read += size_of([path])
         for frame in _sound(reading, rows, odd):
             times += _ends(frame.filter(pl.col("rule") != ODD)["time"])
             wanted = pl.col("time").is_between(*between, closed="left") | (pl.col("rule") == CALENDAR)
@@ -106,10 +107,12 @@ def _put(rows: Iterable[Encoded], folder: Path, partitions: int, progress: Calla
 
 
 def _counted(rows: Iterable[Encoded], progress: Callable[[int], None]) -> Iterator[Encoded]:
-    for number, row in enumerate(rows):
+    number = 0
+    for number, row in enumerate(rows, 1):
+        yield row
         if number % _EVERY == 0:
             progress(number)
-        yield row
+    progress(number)
 
 
 def _placed(rows: Iterable[Encoded], partitions: int) -> Iterator[tuple[str, int, int, bytes | None, bytes]]:
