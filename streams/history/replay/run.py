@@ -90,10 +90,11 @@ def replay(
     processes: int | None = None,
     occasions: Iterable[Occasion] = (),
     origin: str = "",
+    through: Callable[[Iterator[News]], Iterator[News]] = iter,
 ) -> Summary:
     """Replay, and write what comes of it to a folder if one is given. ``processes`` as for :func:`news_of`,
     ``occasions`` as for :func:`engine_of`; ``origin`` says where the events are from, the folder of the source unless
-    given.
+    given; all news go ``through`` something that may hold them up.
 
     Raises :class:`~streams.history.replay.results.ResultsError` where that cannot be, and
     :class:`~streams.history.archive.files.ArchiveError` for a damaged file; then nothing is left of it.
@@ -101,10 +102,10 @@ def replay(
     engine = engine_of(config, source, detect=detect, occasions=occasions)
     news = news_of(config, engine, source, progress or (lambda done, of: None), processes)
     if out is None:
-        return _run(engine, news, None)
+        return _run(engine, through(news), None)
     conditions = conditions_of(config, origin or str(source.folder), missing(source), detect)
     with Results(out) as results:
-        return _run(engine, news, results, conditions)
+        return _run(engine, through(news), results, conditions)
 
 
 def _run(
