@@ -13,6 +13,7 @@ import click
 from streams import __version__
 from streams.cli import (
     archive,
+    backfill,
     broker,
     check,
     compare,
@@ -97,6 +98,7 @@ for command in (
     imports.import_,
     archive.archive,
     replay.replay,
+    backfill.backfill,
     tune.tune,
     compare.compare,
     missed.missed,
