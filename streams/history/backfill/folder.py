@@ -20,7 +20,7 @@ NOTES = "daybook-backfill.jsonl"
 BLOCK_MS = 2 * HOUR_MS
 """The span of Prometheus's shortest blocks, which begin at multiples of it."""
 HEAD_MS = 3 * HOUR_MS
-"""So far back from its newest sample reaches what Prometheus has not made a block of yet."""
+"""So far back from its newest sample, to the beginning of a block, reaches what Prometheus has made no block of yet."""
 _DRAFT = ".daybook-backfill.part"
 
 
@@ -56,16 +56,18 @@ class Folder(NamedTuple):
     def closed_until(self, now: int) -> int:
         """The time (epoch ms) before which samples may be put in.
 
-        What is newer Prometheus keeps itself, and it takes nothing that is older than its newest block: with a block
-        there it would forget what it has not made a block of.
+        Of what is newer Prometheus has not made a block yet, but keeps a log. When it starts it reads of that only what
+        is newer than its newest block: with one of ours there the rest would be lost.
         """
-        written = [file.stat().st_mtime for file in _files(self.path / "wal")]
-        if not written:
-            return now
-        return (min(now, int(max(written) * 1000)) - HEAD_MS) // BLOCK_MS * BLOCK_MS
+        written = [file.stat().st_mtime for file in (self.path / "wal").glob("[0-9]*")]
+        # The oldest file of the log: a Prometheus that stood still has old and new ones.
+        return (min(now, int(min(written) * 1000)) - HEAD_MS) // BLOCK_MS * BLOCK_MS if written else now
 
-    def move_in(self, blocks: list[Path], note: Note) -> None:
-        """Move blocks to their place and note it: all or none. Raises :class:`BackfillError`."""
+    def move_in(self, blocks: list[Path], note: Note, now: int) -> None:
+        """Move blocks to their place and note it: all or none. ``now`` as for :meth:`closed_until`. Raises
+        :class:`BackfillError`."""
+        if note.until >= self.closed_until(now):
+            raise BackfillError(f"{self.path}: a Prometheus has begun there in the meantime; run this again")
         moved: list[Path] = []
         try:
             for block in blocks:
@@ -141,7 +143,3 @@ def _belongs_to_owner_of(folder: Path, what: Path) -> None:
     of = folder.stat()
     for path in (what, *what.rglob("*")):
         os.chown(path, of.st_uid, of.st_gid)
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]

@@ -98,7 +98,7 @@ class _Filling:
     """Where the filling of a folder stands: the next time that is looked at."""
 
     def __init__(self, folder: Folder, period: Period, job: str, now: int) -> None:
-        self._folder, self._period, self._job = folder, period, job
+        self._folder, self._period, self._job, self._now = folder, period, job, now
         self._blocks = Blocks(folder.draft)
         self._closed = folder.closed_until(now)
         self._before = [note for note in folder.notes() if note.job == job]
@@ -148,7 +148,7 @@ class _Filling:
         if not self._count:
             raise BackfillError(f"{self._folder.path}: {self._why_nothing()}")
         blocks, size = self._blocks.made, self._blocks.bytes
-        self._folder.move_in(blocks, Note(self._job, self._first, self._last, self._count))
+        self._folder.move_in(blocks, Note(self._job, self._first, self._last, self._count), self._now)
         return Filled(
             since=self._first,
             until=self._last,
