@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -74,6 +75,15 @@ def test_panes_are_told_once_and_in_order_of_time() -> None:
     in_order.take([partial(0, 21 * MINUTE, {(0, 10): 9, (0, 20): 4})])  # too late for the first
     assert told(in_order, 13 * MINUTE) == {((), 11): 2, ((), 12): 3}
     assert told(in_order, 21 * MINUTE) == {((), 20): 4}
+
+
+def test_a_kpi_without_a_cell_is_told_of_too_so_that_its_total_is_zero() -> None:
+    in_order = InOrder(1, MINUTE, 0)
+    in_order.take([partial(0, 20 * MINUTE, {(0, 10): 1}), msgspec.structs.replace(partial(0, 0, {}), kpi="refunds")])
+    assert [(one.kpi, len(one.rows), one.began) for one in in_order.until(9 * MINUTE)] == [
+        ("orders", 0, 0),
+        ("refunds", 0, 0),
+    ]
 
 
 def test_what_has_not_come_to_the_end_of_a_lateness_is_told_at_the_end() -> None:

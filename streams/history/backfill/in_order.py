@@ -54,20 +54,20 @@ class InOrder:
             self._watermark.observe(partial.partition, partial.watermark, partial.idle)
             if partial.began is not None:
                 self._began = partial.began if self._began is None else min(self._began, partial.began)
-            rows = partial.rows
+            cells, rows = self._kpis[partial.kpi], partial.rows
             if rows.size:
                 end = (int(rows[:, _PANE].max()) + 1) * self._pane_ms
                 self._newest = end if self._newest is None else max(self._newest, end)
-                self._kpis[partial.kpi].hold(partial.partition, partial.slices, rows)
+                cells.hold(partial.partition, partial.slices, rows)
 
     def end(self) -> None:
         """There is nothing more to come."""
         self._ended = True
 
     def until(self, time: int) -> list[Partial]:
-        """What is new of the panes that end by ``time``, which must be settled: a partial of each KPI, as the only
-        partition there is would tell it. The watermark is just before ``time``, so that what is current then is the
-        windows that end there."""
+        """What is new of the panes that end by ``time``, which must be settled: a partial of each KPI that was heard
+        of, as the only partition there is would tell it. The watermark is just before ``time``, so that what is
+        current then is the windows that end there."""
         settled = self.settled
         assert settled is not None
         self._sequence += 1
@@ -114,14 +114,14 @@ class _Cells:
 
     def _settle(self, below: int) -> None:
         settled = [self._ready[self._at :]]
-        for partition, several in self._held.items():
-            rows = np.concatenate(several or [self._ready[:0]])
+        for several in self._held.values():
+            rows = np.concatenate(several)
             over = rows[:, _PANE] < below
             mine = rows[over]
             if self._ready_below is not None:  # what comes for panes that were told is dropped, as live does
                 mine = mine[mine[:, _PANE] >= self._ready_below]
             settled.append(_last(mine))
-            self._held[partition] = [rows[~over]]
+            several[:] = [rows[~over]]
         self._ready, self._ready_below, self._at = _summed(np.concatenate(settled)), below, 0
 
     def _number(self, slice_: tuple[tuple[str, str], ...]) -> int:
