@@ -47,6 +47,7 @@ class Gauges:
         self._incidents: dict[str, Incident] = {}
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._number = count()
+        self._steady: list[Metric] = []
         self._last = 0
 
     @property
@@ -83,14 +84,19 @@ class Gauges:
         self._book.advance()
         while self._due and self._due[0][0] <= time:
             heapq.heappop(self._due)[2]()
+            self._steady = []
 
     def at(self, time: int) -> Iterator[Metric]:
-        """What was shown at a time, epoch ms; times must ascend by multiples of a pane, and be settled."""
+        """What was shown at a time, epoch ms; times must ascend by multiples of a pane, and be settled. What is as it
+        was at the time before is the same object."""
         self.skip(time)
         shown = self._metrics
         shown.kpis.tell({name: self._book.current([name]) for name in self._kpis})
-        for collector in (shown.kpis, shown.judged, shown.judged.alerts, shown.incidents, shown.goal, shown.build):
-            yield from collector.collect()
+        yield from shown.kpis.collect()
+        if not self._steady:
+            for collector in (shown.judged, shown.judged.alerts, shown.incidents, shown.goal, shown.build):
+                self._steady += collector.collect()
+        yield from self._steady
 
     def _put(self, time: int, tell: Callable[[], None]) -> None:
         heapq.heappush(self._due, (time, next(self._number), tell))
