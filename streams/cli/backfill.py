@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ import click
 from streams.cli.settings import DURATION, Settings, configured, example
 
 if TYPE_CHECKING:
-    from streams.history.backfill.run import Filled
+    from streams.config import Config
+    from streams.history.backfill.run import Filled, Period
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -29,6 +31,12 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     required=True,
     help="Prometheus's data folder (its --storage.tsdb.path); one may run on it.",
 )
+@click.option(
+    "--from",
+    "replayed",
+    type=click.Path(path_type=Path),
+    help="A folder that a replay wrote, in place of the archive: no windows but those as long as a grain.",
+)
 @click.option("--since", type=_DAY, help="The first day (UTC) that is filled in.")
 @click.option("--until", type=_DAY, help="The last one.")
 @click.option(
@@ -37,7 +45,13 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--job", default="daybook", show_default=True, help="The job that scrapes these workers in Prometheus.")
 @configured
 def backfill(
-    settings: Settings, data_dir: Path, since: datetime | None, until: datetime | None, step: int, job: str
+    settings: Settings,
+    data_dir: Path,
+    replayed: Path | None,
+    since: datetime | None,
+    until: datetime | None,
+    step: int,
+    job: str,
 ) -> None:
     """Fill in the history of a Prometheus from the archive, so that dashboards show it.
 
@@ -49,27 +63,45 @@ def backfill(
     if not 1000 <= step <= LONGEST_STEP_MS:
         raise click.UsageError("--step: expected 1s to 5m; Prometheus shows a sample for five minutes, no longer")
     config = settings.load()
-    from streams.cli.replaying import progress_to, source_told
     from streams.history.backfill.folder import held
     from streams.history.backfill.promtool import promtool
-    from streams.history.backfill.run import backfill as run
-    from streams.kpis.warm import warm
 
     # Said before the work, and not after it.
     promtool()
     with held(data_dir):
         pass
-    late = timedelta(milliseconds=config.definitions().allowed_lateness_ms, days=1)
-    source = source_told(config, until=until and until + late)
-    warm()
     period = Period(
         since=0 if since is None else _ms(since),
         until=_ms(datetime.max - timedelta(days=1)) if until is None else _ms(until + timedelta(days=1)) - 1,
         step=step,
     )
-    with progress_to(source.records, "backfilling") as progress:
-        filled = run(config, source, data_dir, period, job, int(time.time() * 1000), progress)
+    filled = (_from_archive if replayed is None else partial(_from_folder, replayed))(config, data_dir, period, job)
     _tell(filled, data_dir)
+
+
+def _from_archive(config: Config, data_dir: Path, period: Period, job: str) -> Filled:
+    from streams.cli.replaying import progress_to, source_told
+    from streams.history.backfill.run import backfill as run
+    from streams.kpis.warm import warm
+
+    source = source_told(config)
+    warm()
+    with progress_to(source.records, "backfilling") as progress:
+        return run(config, source, data_dir, period, job, _now(), progress)
+
+
+def _from_folder(replayed: Path, config: Config, data_dir: Path, period: Period, job: str) -> Filled:
+    from streams.cli.replaying import progress_to
+    from streams.history.backfill.replayed import Replayed, windows_missing
+    from streams.history.backfill.run import backfill_replayed as run
+
+    history, without = Replayed(config, replayed), windows_missing(config)
+    if without:
+        click.echo(
+            f"warning: of windows over {', '.join(without)} nothing is in {replayed}; the archive has all", err=True
+        )
+    with progress_to(history.days, "backfilling") as progress:
+        return run(history, data_dir, period, job, _now(), progress)
 
 
 def _tell(filled: Filled, folder: Path) -> None:
@@ -87,6 +119,10 @@ def _tell(filled: Filled, folder: Path) -> None:
 
 def _moment(at: int) -> str:
     return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 def _ms(day: datetime) -> int:

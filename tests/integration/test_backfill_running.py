@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from streams.config import load_config
@@ -120,8 +121,33 @@ def test_what_was_filled_in_is_not_again_and_the_rest_is(shop: Path, data: Path)
     assert other.returncode == 0, other.stderr
 
 
+def test_a_folder_that_a_replay_wrote_will_do(shop: Path, data: Path, tmp_path: Path) -> None:
+    _, environment = command(shop, data)
+    argv = [sys.executable, "-m", "streams.cli", "replay", "--out", str(tmp_path / "replayed")]
+    subprocess.run(argv, env=environment, capture_output=True, timeout=300, check=True)
+    done = backfill(shop, data, "--from", str(tmp_path / "replayed"))
+    assert done.returncode == 0, done.stderr
+    assert "of windows over 24h nothing is in" in done.stderr
+    started = PrometheusProgram(tmp_path, "127.0.0.1:1", "127.0.0.1:1").start()
+    try:
+        asyncio.run(started.ready())
+        (placed,) = finals(tmp_path / "replayed", "orders_placed", START + DAY)
+        at = (START + DAY) / 1000
+        (one,) = started.query_range('daybook_orders_placed{window="1h", region="", channel="", job="daybook"}', at, at)
+        assert float(one["values"][0][1]) == placed
+    finally:
+        started.stop()
+
+
+def finals(folder: Path, kpi: str, end: int) -> list[float]:
+    """What the total of a KPI was worth over the grain that ended then."""
+    of = (pl.col("kpi") == kpi) & (pl.col("slice") == "") & (pl.col("end").cast(pl.Int64) == end)
+    rows = pl.read_parquet(folder / "kpis" / "*.parquet").filter(of)
+    return rows.sort("revision").tail(1)["value"].to_list()
+
+
 def test_days_without_an_event_are_refused_and_leave_nothing(shop: Path, data: Path) -> None:
-    assert refused(backfill(shop, data, "--since", "2026-05-01")).endswith("no event that was replayed is of that time")
+    assert refused(backfill(shop, data, "--since", "2026-05-01")).endswith("nothing that was replayed is of that time")
     assert not list(data.iterdir())
 
 

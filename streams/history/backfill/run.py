@@ -1,16 +1,20 @@
-"""An archive replayed into the data folder of a Prometheus."""
+"""An archive replayed into the data folder of a Prometheus, or what a replay wrote."""
 
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from prometheus_client.metrics_core import Metric
 
 from streams.history.backfill.folder import BackfillError, Folder, Note, held
 from streams.history.backfill.gauges import Gauges
 from streams.history.backfill.openmetrics import Samples
 from streams.history.backfill.promtool import SPAN_MS, Blocks
+from streams.history.backfill.replayed import Replayed
 from streams.history.replay.processes import steps_of
 from streams.history.replay.run import engine_of
 from streams.history.replay.source import Source
@@ -65,33 +69,60 @@ def backfill(
     Raises :class:`~streams.history.backfill.folder.BackfillError` where that cannot be or there is nothing to put in,
     and :class:`~streams.history.archive.files.ArchiveError` for a damaged file.
     """
-    with held(path) as folder:
-        filling = _Filling(folder, period, job, now)
-        gauges, steps = _replayed(config, source, period.step, progress)
-        for _ in steps:
-            if filling.go_on(gauges):
-                break
-        return filling.conclude()
-
-
-def _replayed(
-    config: Config, source: Source, step_ms: int, progress: Callable[[int], None]
-) -> tuple[Gauges, Iterator[None]]:
-    """The gauges, and what takes in the source step by step."""
-    engine = engine_of(config, source, step_ms=step_ms)
+    engine = engine_of(config, source, step_ms=period.step)
     gauges = Gauges(config, engine.definitions, source.partitions)
 
-    def steps() -> Iterator[None]:
+    def steps() -> Generator[int]:
         told_every = min(kpi.grain.ms for kpi in config.kpis)
         for step in steps_of(engine.definitions, source, config.limits.event_bytes, told_every):
             gauges.take(step.partials, engine.take(step))
-            progress(engine.counts.records)
-            yield
+            yield engine.counts.records
         gauges.take([], engine.finish())
         gauges.end()
-        yield
+        yield engine.counts.records
 
-    return gauges, steps()
+    return _fill(gauges, steps(), path, period, job, now, progress)
+
+
+def backfill_replayed(
+    replayed: Replayed,
+    path: Path,
+    period: Period,
+    job: str,
+    now: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Filled:
+    """The same from a folder that a replay wrote; ``progress`` is told how many of its days have been read."""
+    return _fill(replayed, replayed.read(), path, period, job, now, progress)
+
+
+class _History(Protocol):
+    """What was shown at each time, as far as it is ``settled``."""
+
+    @property
+    def began(self) -> int | None: ...
+    @property
+    def settled(self) -> int | None: ...
+    def skip(self, time: int) -> None: ...
+    def at(self, time: int) -> Iterator[Metric]: ...
+
+
+def _fill(
+    history: _History,
+    steps: Generator[int],
+    path: Path,
+    period: Period,
+    job: str,
+    now: int,
+    progress: Callable[[int], None],
+) -> Filled:
+    with held(path) as folder, closing(steps):
+        filling = _Filling(folder, period, job, now)
+        for done in steps:
+            progress(done)
+            if filling.go_on(history):
+                break
+        return filling.conclude()
 
 
 class _Filling:
@@ -108,32 +139,32 @@ class _Filling:
         self._count = self._series = self._there = 0
         self._begun = clock.monotonic()
 
-    def go_on(self, gauges: Gauges) -> bool:
+    def go_on(self, history: _History) -> bool:
         """Look at all times that are settled; whether there is none after them."""
-        settled, (since, until, step) = gauges.settled, self._period
+        settled, (since, until, step) = history.settled, self._period
         if settled is None:
             return False
         if self._next is None:
-            if gauges.began is None:
+            if history.began is None:
                 return False
-            self._next = (gauges.began // step + 1) * step
+            self._next = (history.began // step + 1) * step
         self._reached = settled
         if self._next < since and self._next <= settled:
             self._next = min(-(-since // step), settled // step) * step
-            gauges.skip(min(self._next, settled))
+            history.skip(min(self._next, settled))
         while since <= self._next <= min(settled, until) and self._next < self._closed:
-            self._look(gauges, self._next)
+            self._look(history, self._next)
             self._next += step
         return self._next > until or self._next >= self._closed
 
-    def _look(self, gauges: Gauges, time: int) -> None:
+    def _look(self, history: _History, time: int) -> None:
         if any(note.since <= time <= note.until for note in self._before):
             self._there += 1
-            gauges.skip(time)
+            history.skip(time)
             return
         if self._samples.last is not None and self._samples.last // SPAN_MS != time // SPAN_MS:
             self._make()
-        self._samples.add(gauges.at(time), time)
+        self._samples.add(history.at(time), time)
         self._first, self._last = self._first or time, time
 
     def _make(self) -> None:
@@ -170,4 +201,4 @@ class _Filling:
             return f"all of that time has been filled in already for the job {self._job}"
         if self._cut_off:
             return "all of that time is too new: what its Prometheus has made no block of yet it keeps itself"
-        return "no event that was replayed is of that time"
+        return "nothing that was replayed is of that time"
