@@ -115,11 +115,11 @@ def held(path: Path) -> Iterator[Folder]:
 def _check(path: Path) -> None:
     try:
         names = {entry.name for entry in path.iterdir()} - {NOTES, _DRAFT, "lost+found"}
+        blocks = any((path / name / "meta.json").is_file() for name in names)
         owner = path.stat().st_uid
     except OSError as error:
         hint = "; make an empty folder for a Prometheus that is new" if isinstance(error, FileNotFoundError) else ""
         raise BackfillError(f"{path}: cannot be read ({error.strerror}){hint}") from None
-    blocks = any((path / name / "meta.json").is_file() for name in names)
     if names and not blocks and "wal" not in names:
         raise BackfillError(
             f"{path}: is no data folder of Prometheus: neither a wal nor a block is in it (what its "

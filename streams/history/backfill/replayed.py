@@ -22,11 +22,12 @@ from streams.kpis.values import KpiValue
 if TYPE_CHECKING:
     from streams.config import Config
 
+_START = pl.col("start").cast(pl.Int64)
 _END = pl.col("end").cast(pl.Int64)
 _COLUMNS: tuple[str | pl.Expr, ...] = (
     *("kpi", "stat", "slice", "span", "value", "weight", "status", "revision"),
     *("low", "middle", "high", "surprise", "side", "alert", "why"),
-    pl.col("start").cast(pl.Int64),
+    _START,
     _END,
 )
 
@@ -45,7 +46,7 @@ def windows_missing(config: Config) -> list[str]:
 
 
 class Replayed:
-    """What ``daybook replay --out`` wrote, read day by day: after each of :meth:`days` more is ``settled``.
+    """What ``daybook replay --out`` wrote, read day by day.
 
     A value is there from the end of its grain to the end of the next one. Raises
     :class:`~streams.history.lookback.runs.RunError` for a folder that is none, and
@@ -55,15 +56,8 @@ class Replayed:
     def __init__(self, config: Config, folder: Path) -> None:
         self._folder = folder
         self._kpis = {kpi.name: kpi for kpi in config.kpis}
-        whole = rows_of(
-            folder,
-            None,
-            [
-                pl.col("start").cast(pl.Int64).min(),
-                _END.max(),
-                pl.struct("kpi", "stat").unique().implode().alias("stats"),
-            ],
-        ).row(0, named=True)
+        stats = pl.struct("kpi", "stat").unique().implode().alias("stats")
+        whole = rows_of(folder, None, [_START.min(), _END.max(), stats]).row(0, named=True)
         if whole["start"] is None:
             raise BackfillError(f"{folder}: there is no value in it")
         self._check(whole["stats"])

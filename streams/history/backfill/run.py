@@ -38,7 +38,7 @@ class Period(NamedTuple):
 
 class Filled(NamedTuple):
     """What was put in: ``since`` the first and ``until`` the last time (epoch ms), how many ``samples`` of how many
-    ``series`` at most at a time, in how many ``blocks`` of how many ``bytes``. ``there`` says how many times were left
+    ``series`` at most in a block, in how many ``blocks`` of how many ``bytes``. ``there`` says how many times were left
     out because they had been filled in before, ``kept_back`` from when on Prometheus has its own (None: all was before
     that). ``seconds`` is how long it took."""
 
@@ -151,7 +151,7 @@ class _Filling:
         self._reached = settled
         if self._next < since and self._next <= settled:
             self._next = min(-(-since // step), settled // step) * step
-            history.skip(min(self._next, settled))
+            history.skip(self._next)
         while since <= self._next <= min(settled, until) and self._next < self._closed:
             self._look(history, self._next)
             self._next += step
