@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
 from streams.config import load_config
-from streams.history.backfill.folder import NOTES
+from streams.history.backfill.folder import NOTES, Note
 from streams.ingest.simulator import Simulation, SimulatorSettings
 from streams.ingest.simulator.send import records
 from streams.runtime.archivist import folder_of
@@ -34,8 +36,12 @@ RELOADED = 90.0
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a Daybook that has archived two days."""
     program("promtool")
-    folder = tmp_path_factory.mktemp("shop")
-    settings = SimulatorSettings(start=START, end=START + 2 * DAY, seed=2, orders_per_day=100, heartbeat=HOUR)
+    return two_days(tmp_path_factory.mktemp("shop"), START)
+
+
+def two_days(folder: Path, start: int) -> Path:
+    """Archive two days of a shop there."""
+    settings = SimulatorSettings(start=start, end=start + 2 * DAY, seed=2, orders_per_day=100, heartbeat=HOUR)
     found = folder_of(load_config(env={"DAYBOOK_DATA_DIR": str(folder)}))
     archived(found, records(Simulation(settings).arrivals(), 2), 2, most_bytes=200_000)
     return folder
@@ -105,6 +111,24 @@ def test_a_prometheus_that_runs_finds_the_blocks_and_loses_nothing_of_its_own(
     (up,) = running.query_range("up", begun, begun)
     assert up["values"], "what was scraped before is there"
     waited(running, 'daybook_orders_placed{job="daybook", window="24h"}', (START + DAY / 2) / 1000)
+
+
+def test_what_a_prometheus_has_in_its_log_only_it_keeps(tmp_path: Path, data: Path, running: PrometheusProgram) -> None:
+    begun = time.time()
+    shop = two_days(tmp_path / "shop", int(begun * 1000) - 2 * DAY)
+    done = backfill(shop, data, "--step", "5m")
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("nothing from ")]
+    note = msgspec.json.decode((data / NOTES).read_bytes(), type=Note)
+    assert int(begun * 1000) - 6 * HOUR < note.until < int(begun * 1000) - 3 * HOUR
+    assert f"nothing from {datetime.fromtimestamp(note.until / 1000 + 300, UTC):%Y-%m-%d %H:%M} UTC on" in line
+    running.stop()
+    running.start()
+    asyncio.run(running.ready())
+    (up,) = running.query_range("up", begun, begun)
+    assert up["values"], "what was scraped before is there"
+    assert running.query_range('daybook_orders_placed{window="24h"}', note.until / 1000, note.until / 1000)
+    assert refused(backfill(shop, data, "--step", "5m")).endswith("filled in already for the job daybook")
 
 
 def test_what_was_filled_in_is_not_again_and_the_rest_is(shop: Path, data: Path) -> None:
