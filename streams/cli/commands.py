@@ -13,6 +13,7 @@ import click
 from streams import __version__
 from streams.cli import (
     archive,
+    backfill,
     broker,
     check,
     compare,
@@ -99,6 +100,7 @@ for command in (
     archive.archive,
     replay.replay,
     report.report,
+    backfill.backfill,
     tune.tune,
     compare.compare,
     missed.missed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,7 +91,7 @@ def _finals(folder: Path) -> pl.DataFrame:
     return rows.sort("revision", maintain_order=True).unique(_SERIES, keep="last")
 
 
-def rows_of(folder: Path, which: pl.Expr | None, columns: list[str]) -> pl.DataFrame:
+def rows_of(folder: Path, which: pl.Expr | None, columns: Sequence[str | pl.Expr]) -> pl.DataFrame:
     """Columns of the values in a folder, of all or of some. Raises :class:`RunError`."""
     files = sorted((folder / "kpis").glob("*.parquet"))
     if not files:

@@ -31,10 +31,13 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 
-def engine_of(config: Config, source: Source, *, detect: bool = True, occasions: Iterable[Occasion] = ()) -> Engine:
+def engine_of(
+    config: Config, source: Source, *, detect: bool = True, occasions: Iterable[Occasion] = (), step_ms: int = 0
+) -> Engine:
     """The core as a worker with that configuration has it. All that the archived calendar announces is known from the
-    beginning, and more ``occasions``; what people said of alerts is not."""
-    definitions = coarse(config.definitions())
+    beginning, and more ``occasions``; what people said of alerts is not. ``step_ms`` as for
+    :func:`~streams.history.replay.engine.coarse`."""
+    definitions = coarse(config.definitions(), step_ms)
     if not detect:
         return Engine(definitions, source.partitions)
     calendar = calendar_of(config, source)
