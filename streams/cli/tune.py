@@ -13,6 +13,7 @@ from streams.cli.settings import Settings, configured, example
 
 if TYPE_CHECKING:
     from detectors.tuning.course import Label, Score
+    from detectors.watch.kpi import Around
     from detectors.watch.settings import Settings as KpiSettings
     from streams.config import Config
     from streams.history.tuning.material import Said
@@ -64,18 +65,21 @@ def tune(
     default, by more than chance. Nothing is changed without --apply.
     """
     config = settings.load()
+    from streams.cli.replaying import known_kpi
+    from streams.history.replay.run import calendar_in
     from streams.history.tuning.material import TuningError, labels_in
+    from streams.runtime.archivist import folder_of
 
     names = list(kpis) or [kpi.name for kpi in config.kpis]
-    unknown = [name for name in names if name not in {kpi.name for kpi in config.kpis}]
-    if unknown:
-        raise click.UsageError(f"there is no KPI {unknown[0]!r} in the configuration")
+    for name in names:
+        known_kpi(config, name)
     said = [] if labels is None else labels_in(labels)
     values = _values(config, names, folder, since, until)
+    around = calendar_in(config, folder_of(config)).at
     failed = 0
     for name in names:
         try:
-            found = _tuned(config, name, values[name], labels, said, trials, seed)
+            found = _tuned(config, name, values[name], around, labels, said, trials, seed)
         except TuningError as error:
             if len(names) == 1 or labels is not None:
                 raise
@@ -108,6 +112,7 @@ def _tuned(
     config: Config,
     name: str,
     values: Sequence[KpiValue],
+    around: Around,
     path: Path | None,
     said: Sequence[Said],
     trials: int,
@@ -118,7 +123,6 @@ def _tuned(
     from streams.cli.replaying import progress_to
     from streams.history.tuning.material import TuningError, labels_of
     from streams.history.tuning.search import tune as search
-    from streams.runtime.calendar import business_calendar
 
     if not values:
         raise TuningError(f"{name}: there is no value of it in that time")
@@ -130,7 +134,7 @@ def _tuned(
     share = shares([one.name for one in config.kpis], config.alerts.per_week, config.alerts.kpis)[name]
     today = config.alerts.kpis.get(name, DEFAULT)
     equal = config.alerts.per_week / len(config.kpis) if today.per_week is not None else share
-    history = History(kpi, config.business.timezone, values, about, business_calendar(config).at)
+    history = History(kpi, config.business.timezone, values, about, around)
     with progress_to(trials, name) as progress:
         return search(history, today, equal, trials=trials, seed=seed, progress=progress)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,11 @@ from detectors.tuning.trouble import HELD_OUT, SEEN, troubled
 from detectors.watch.settings import DEFAULT, Settings
 from streams.cli import cli
 from streams.config import load_config
+from streams.events.codec import encode
 from streams.events.times import format_time
+from streams.history.archive.layout import Log
+from streams.history.archive.writer import Writer
+from streams.history.lookback.unlearn import entry_of
 from streams.history.replay.lane import Counts
 from streams.history.replay.results import Results, Summary
 from streams.history.tuning.material import TuningError, labels_in, labels_of, written_values
@@ -167,6 +172,12 @@ def test_labels_are_read_with_the_line_of_each_mistake(tmp_path: Path) -> None:
     assert read("orders_placed") == [hours(48, 72)]
 
 
+OUTAGES = [
+    f"{format_time(MONDAY + (week * WEEK + 34) * HOUR)},{format_time(MONDAY + (week * WEEK + 44) * HOUR)}"
+    for week in range(4, 20)
+]
+
+
 @pytest.fixture
 def replayed(tmp_path: Path) -> Path:
     """What a replay wrote: twenty weeks in which there were no orders for ten hours, once a week from the fifth on."""
@@ -192,11 +203,7 @@ def test_what_a_replay_wrote_is_read_as_it_was(replayed: Path) -> None:
 def test_what_wins_is_written_with_a_comment_and_what_does_not_is_not(replayed: Path, tmp_path: Path) -> None:
     config, labels = tmp_path / "shop.yaml", tmp_path / "labels.csv"
     config.write_text("# ours\nalerts:\n  per_week: 3\n  kpis:\n    orders_placed: { least_change: 2.0 } # quiet!\n")
-    rows = [
-        f"{format_time(MONDAY + (week * WEEK + 34) * HOUR)},{format_time(MONDAY + (week * WEEK + 44) * HOUR)}"
-        for week in range(4, 20)
-    ]
-    labels.write_text("since,until\n" + "\n".join(rows) + "\n")
+    labels.write_text("since,until\n" + "\n".join(OUTAGES) + "\n")
     argv = ["--config", str(config), "tune", "--kpi", "orders_placed", "--from", str(replayed), "--trials", "12"]
     before = config.read_text()
     told = CliRunner().invoke(cli, [*argv, "--labels", str(labels)])
@@ -211,10 +218,30 @@ def test_what_wins_is_written_with_a_comment_and_what_does_not_is_not(replayed: 
     assert load_config(config, {}).alerts.kpis["orders_placed"].least_change < 1.0
 
 
+def test_what_the_archived_calendar_announced_is_known(replayed: Path, tmp_path: Path) -> None:
+    config, labels = tmp_path / "shop.yaml", tmp_path / "labels.csv"
+    config.write_text(f"archive: {{ folder: {tmp_path / 'archive'} }}\n")
+    labels.write_text("since,until\n" + "\n".join(OUTAGES) + "\n")
+    argv = ["--config", str(config), "tune", "--kpi", "orders_placed", "--from", str(replayed), "--trials", "2"]
+
+    def recall() -> int:
+        told = CliRunner().invoke(cli, [*argv, "--labels", str(labels)])
+        (found,) = re.findall(r"as it is +(\d+)% of 5", told.output)
+        return int(found)
+
+    assert recall() >= 80
+    since, until = MONDAY, MONDAY + 20 * WEEK * HOUR
+    entry = entry_of(since, until, {}, "Moving house", since)
+    writer = Writer(tmp_path / "archive" / "daybook", most_bytes=1_000_000)
+    writer.add(Log("calendar", 0, "20240101T000000"), [(0, since, entry.subject.encode(), encode(entry))])
+    writer.flush()
+    assert recall() == 0, "nobody is told during an outage that was announced"
+
+
 def test_mistakes_are_told_in_a_line(replayed: Path, tmp_path: Path) -> None:
     told = CliRunner().invoke(cli, ["tune", "--kpi", "orders", "--from", str(replayed)])
     assert told.exit_code == 2
-    assert "there is no KPI 'orders'" in told.output
+    assert "--kpi orders: no such KPI" in told.output
     told = CliRunner().invoke(cli, ["tune", "--kpi", "revenue", "--from", str(replayed)])
     assert told.exit_code == 2
     assert "revenue: there is no value of it in that time" in told.output
