@@ -7,7 +7,7 @@ prequential approach", 1984); what it did is then looked at part by part of the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from detectors.calibration.contract import WEEK_MS
 from detectors.evaluation.episodes import begins
@@ -84,6 +84,22 @@ def alerts_of(history: History, settings: Settings, per_week: float) -> list[int
     return [value.end for value in told(watch, grains_of(history.values))]
 
 
+What = Literal["found", "settling", "false", "again"]
+"""Of an alert: about a label; too soon after one to be right or wrong; false; as one with another false one."""
+
+
+def judged(alerts: Sequence[int], labels: Sequence[Label], since: int, until: int) -> list[tuple[int, What]]:
+    """What each of the alerts is that come after one instant, up to another (epoch ms)."""
+    mine = [at for at in alerts if since < at <= until]
+    about = {at for at in mine if any(one.since < at <= one.until + AFTER_MS for one in labels)}
+    settling = {at for at in mine if any(one.since < at <= one.until + SETTLES_MS for one in labels)}
+    false = set(begins(at for at in mine if at not in settling))
+    return [
+        (at, "found" if at in about else "settling" if at in settling else "false" if at in false else "again")
+        for at in mine
+    ]
+
+
 def score(
     alerts: Sequence[int], labels: Sequence[Label], since: int, until: int, kinds: Sequence[str] | None = None
 ) -> Score:
@@ -99,9 +115,5 @@ def score(
         about = [at for at in alerts if one.since < at <= one.until + AFTER_MS]
         if about:
             delays[number] = (about[0] - one.since) / HOUR_MS
-    others = [
-        at
-        for at in alerts
-        if since < at <= until and not any(one.since < at <= one.until + SETTLES_MS for one in labels)
-    ]
-    return Score(len(mine), frozenset(delays), tuple(delays.values()), len(begins(others)), (until - since) / WEEK_MS)
+    false = sum(what == "false" for _, what in judged(alerts, labels, since, until))
+    return Score(len(mine), frozenset(delays), tuple(delays.values()), false, (until - since) / WEEK_MS)

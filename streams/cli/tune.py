@@ -149,7 +149,7 @@ def _show(found: Tuned) -> None:
     if found.invented:
         table.add_column("kinds held out")
     table.add_column("settings")
-    for name, tried in (("as it is", found.today), ("by default", found.default), ("proposed", found.proposed)):
+    for name, tried in found.named:
         table.add_row(name, *_cells(tried))
     console = Console(highlight=False)
     console.print(table)
