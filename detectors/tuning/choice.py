@@ -12,6 +12,8 @@ ALLOWED = 0.25
 """False alarms of a KPI a week that a team puts up with."""
 CHANCE = 0.1
 """What is as likely as that by chance is no proof."""
+BACK = 0.25
+"""The same of going back to the default, which has been proved elsewhere."""
 _DELAY, _FALSE = 0.02, 0.05
 
 
@@ -29,23 +31,24 @@ class Verdict(NamedTuple):
     why: str
 
 
-def verdict(today: Score, proposed: Score, allowed: float = ALLOWED) -> Verdict:
+def verdict(today: Score, proposed: Score, chance: float = CHANCE, allowed: float = ALLOWED) -> Verdict:
     """Of the same labels in the same time, which neither was chosen by.
 
     What only one of them finds decides on recall (Q. McNemar, 1947, the exact binomial), false alarms on quiet: given
-    how many there were of both, as many each were to be expected. A proposal wins where one of them is better by more
-    than chance and it is worth more as a whole.
+    how many there were of both, as many each were to be expected; in copies of the same time they are much the same,
+    and count once. A proposal wins where one of them is better by more than ``chance`` and it is worth more as a whole.
     """
     gained, lost = len(proposed.found - today.found), len(today.found - proposed.found)
     fewer = today.false - proposed.false
     told = f"finds {gained} more and {lost} fewer of {today.labels}, false alarms {today.false} → {proposed.false}"
     if worth(proposed, allowed) <= worth(today, allowed):
         return Verdict(False, f"worth no more: {told}")
-    if lost > gained and _by_chance(lost, gained + lost) <= CHANCE:
+    if lost > gained and _by_chance(lost, gained + lost) <= chance:
         return Verdict(False, f"misses too much: {told}")
-    if gained > lost and _by_chance(gained, gained + lost) <= CHANCE:
+    if gained > lost and _by_chance(gained, gained + lost) <= chance:
         return Verdict(True, told)
-    if fewer > 0 and _by_chance(today.false, today.false + proposed.false) <= CHANCE:
+    once, then = (round(one.false / one.copies) for one in (today, proposed))
+    if fewer > 0 and _by_chance(once, once + then) <= chance:
         return Verdict(True, told)
     return Verdict(False, f"may be chance: {told}")
 

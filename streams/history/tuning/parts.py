@@ -27,32 +27,55 @@ class Parts(NamedTuple):
     until: int
 
 
+FEW = 10
+"""On fewer labels than that hardly anything is gained by more than chance (:func:`~detectors.tuning.choice.verdict`).
+"""
+
+
+COPIES = 3
+"""So often the part that is reported on is looked at where trouble was put into it, each time with it elsewhere: as
+much as it takes to prove something would hide itself if it were all in one."""
+
+
 class Prepared(NamedTuple):
-    """A history to tune on, its parts, and whether the trouble in it was ``invented``."""
+    """A history to tune on, its parts, how many of its labels were ``said``, and ``copies`` of it with other trouble in
+    the part that is reported on."""
 
     history: History
     parts: Parts
-    invented: bool
+    said: int
+    copies: Sequence[History]
 
 
 def prepared(history: History, seed: int) -> Prepared:
-    """A history with trouble put into it, if it has no labels. The same seed gives the same.
+    """A history with trouble put into it, if it has no labels, or too few in a part to prove anything. The same seed
+    gives the same.
 
     Raises :class:`~streams.history.tuning.material.TuningError` where history is too short, or there is nothing to
     choose by.
     """
-    parts = _parts(history.values)
-    invented = not history.labels
-    if invented:
-        history = _with_trouble(history, parts, seed)
-    if not any(parts.learned <= one.since < parts.split for one in history.labels):
+    if not history.values:
+        raise TuningError(f"{history.kpi.name}: there is no value of it in that time")
+    parts, said, copies = _parts(history.values), history.labels, list[History]()
+    if min(_within(history, parts.learned, parts.split), _within(history, parts.split, parts.until)) < FEW:
+        try:
+            history, *copies = (_with_trouble(history, parts, seed, copy) for copy in range(COPIES))
+        except ValueError as error:
+            if not said:
+                raise TuningError(f"{history.kpi.name}: {error}") from None
+    if not _within(history, parts.learned, parts.split):
         raise TuningError(f"{history.kpi.name}: no label lies in the part of history that settings are chosen by")
-    return Prepared(history, parts, invented)
+    # What was said counts once.
+    beside = history.beside._replace(unsaid=[*history.beside.unsaid, *said])
+    copies = [one._replace(labels=one.invented, beside=beside) for one in copies]
+    return Prepared(history, parts, len(said), copies)
+
+
+def _within(history: History, since: int, until: int) -> int:
+    return sum(since <= one.since < until for one in history.labels)
 
 
 def _parts(values: Sequence[KpiValue]) -> Parts:
-    if not values:
-        raise TuningError("there are no values of it")
     learned, until = values[0].start + LEARNING_MS, values[-1].end
     if until - learned < LEAST_MS:
         weeks = (until - values[0].start) / WEEK_MS
@@ -63,19 +86,16 @@ def _parts(values: Sequence[KpiValue]) -> Parts:
     return Parts(learned, until - round((until - learned) * REPORTED), until)
 
 
-def _with_trouble(history: History, parts: Parts, seed: int) -> History:
+def _with_trouble(history: History, parts: Parts, seed: int, copy: int) -> History:
     values: list[KpiValue] = []
     labels: list[Label] = []
+    beside = [*history.labels, *history.beside.false, *history.beside.unsaid]
     for since, until, kinds, number in (
         (parts.learned, parts.split, SEEN, seed),
-        (parts.split, parts.until, (*SEEN, *HELD_OUT), seed + 1),
+        (parts.split, parts.until, (*SEEN, *HELD_OUT), seed + 1 + copy),
     ):
         part = [one for one in history.values if (one.start >= since or since == parts.learned) and one.start < until]
-        try:
-            some, put = troubled(history.kpi, part, since, kinds, number)
-        except ValueError as error:
-            raise TuningError(f"{history.kpi.name}: {error}") from None
+        some, put = troubled(history.kpi, part, since, kinds, number, beside)
         values += some
         labels += put
-    beyond = len(labels) / ((parts.until - parts.learned) / WEEK_MS)
-    return history._replace(values=values, labels=sorted(labels), beyond=beyond)
+    return history._replace(values=values, labels=sorted([*history.labels, *labels]), invented=labels)

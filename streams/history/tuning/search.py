@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import optuna
 
-from detectors.tuning.choice import Verdict, verdict, worth
-from detectors.tuning.course import History, Score, alerts_of, score
+from detectors.tuning.choice import BACK, Verdict, verdict, worth
+from detectors.tuning.course import History, Score, alerts_of, score, together
 from detectors.tuning.trouble import HELD_OUT
 from detectors.watch.settings import DEFAULT, SPANS, Settings
-from streams.history.tuning.parts import Parts, prepared
+from streams.history.tuning.parts import Parts, Prepared, prepared
 from streams.kpis.grid import HOUR_MS
 
 
@@ -31,15 +31,16 @@ class Tried(NamedTuple):
 
 class Tuned(NamedTuple):
     """What came of it for a KPI: as it is, as it is by default, and what is proposed, which is the best that was found
-    or the default, whichever has won; whether it has. ``invented``: nobody said what was wrong, so trouble was put into
-    its history."""
+    or the default, whichever has won; whether it has. It rests on so many labels that were ``said`` and so many that
+    were ``invented``, in all of history."""
 
     kpi: str
     today: Tried
     default: Tried
     proposed: Tried
     verdict: Verdict
-    invented: bool
+    said: int
+    invented: int
 
     @property
     def named(self) -> list[tuple[str, Tried]]:
@@ -58,32 +59,39 @@ def tune(
     progress: Callable[[int], None] = lambda done: None,
 ) -> Tuned:
     """Look for better settings of a KPI; ``share`` is how often a week one would be told of it by default. Without
-    labels trouble is put into its history.
+    labels, or with few, trouble is put into its history.
 
     Raises :class:`~streams.history.tuning.material.TuningError` where history is too short, or there is nothing to
     choose by.
     """
-    history, parts, invented = prepared(history, seed)
+    material = prepared(history, seed)
+    history, parts, said = material.history, material.parts, material.said
+    invented = len(history.invented)
     early = history._replace(values=[value for value in history.values if value.start < parts.split])
     best = _search(early, parts, today, share, trials, seed, processes, progress)
     held_out = HELD_OUT if invented else ()
-    now, default, found = (_tried(history, parts, settings, share, held_out) for settings in (today, DEFAULT, best))
+    now, default, found = (_tried(material, settings, share, held_out) for settings in (today, DEFAULT, best))
     against_default, against_now = (verdict(one.reported, found.reported) for one in (default, now))
     if against_default.better and against_now.better:
-        return Tuned(history.kpi.name, now, default, found, against_now, invented)
-    back = verdict(now.reported, default.reported)
+        return Tuned(history.kpi.name, now, default, found, against_now, said, invented)
+    back = verdict(now.reported, default.reported, BACK)
     if back.better:
-        return Tuned(history.kpi.name, now, default, default, back, invented)
-    return Tuned(history.kpi.name, now, default, found, against_default, invented)
-
-
-def _tried(history: History, parts: Parts, settings: Settings, share: float, held_out: Sequence[str]) -> Tried:
-    alerts = alerts_of(history, settings, rate_of(settings, share))
-    return Tried(
-        settings,
-        score(alerts, history.labels, parts.split, parts.until),
-        score(alerts, history.labels, parts.split, parts.until, held_out) if held_out else None,
+        return Tuned(history.kpi.name, now, default, default, back, said, invented)
+    lost = (
+        against_default._replace(why=f"than the default, {against_default.why}") if against_now.better else against_now
     )
+    return Tuned(history.kpi.name, now, default, found, lost, said, invented)
+
+
+def _tried(material: Prepared, settings: Settings, share: float, held_out: Sequence[str]) -> Tried:
+    _, since, until = material.parts
+    several = (material.history, *material.copies)
+    told = [(one, alerts_of(one, settings, rate_of(settings, share))) for one in several]
+
+    def scored(kinds: Sequence[str] | None) -> Score:
+        return together([score(alerts, one.labels, since, until, kinds, one.beside) for one, alerts in told])
+
+    return Tried(settings, scored(None), scored(held_out) if held_out else None)
 
 
 def rate_of(settings: Settings, share: float) -> float:
@@ -174,4 +182,4 @@ def _worth(settings: Settings) -> float:
     assert _given is not None
     history, parts, share = _given
     alerts = alerts_of(history, settings, rate_of(settings, share))
-    return worth(score(alerts, history.labels, parts.learned, parts.split))
+    return worth(score(alerts, history.labels, parts.learned, parts.split, beside=history.beside))
