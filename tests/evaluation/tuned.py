@@ -21,12 +21,13 @@ from detectors.evaluation.watchers import Daybook
 from detectors.tuning.agreement import fitted
 from detectors.tuning.course import History
 from detectors.watch.settings import DEFAULT, Settings
+from streams.history.tuning.material import TuningError
 from streams.history.tuning.search import tune
 from streams.kpis.values import KpiValue
 from tests.evaluation import recording, shop, watched
 from tests.evaluation.recording import Recording
 from tests.evaluation.trial import CONTRACT, watch
-from tests.evaluation.tuned_shops import Pair, known_of, labels_of
+from tests.evaluation.tuned_shops import Pair, known_of, labels_of, of_rows
 
 Say = Callable[[str], None]
 
@@ -40,11 +41,11 @@ class Configured(NamedTuple):
 
 def detuned(names: Sequence[str]) -> dict[str, Configured]:
     """Configurations that were set badly, by what is wrong with them. In the one that is told of too little each KPI is
-    so in one of three ways: by large changes and many cases only, by single hours only, or hardly ever."""
+    so in one of three ways: by many cases only, by large changes only, or by much in a single hour only."""
     ways = (
-        Settings(least_cases=50.0, least_change=0.5),
-        Settings(least_cases=10.0, longest=1, protect=6.0),
-        Settings(per_week=0.01),
+        Settings(least_cases=200.0),
+        Settings(least_change=0.9, least_cases=20.0),
+        Settings(least_cases=30.0, longest=1, protect=6.0),
     )
     return {
         "told of too little": Configured(CONTRACT, {name: ways[at % len(ways)] for at, name in enumerate(names)}),
@@ -53,12 +54,13 @@ def detuned(names: Sequence[str]) -> dict[str, Configured]:
 
 
 class Adopted(msgspec.Struct):
-    """What tuning came to for a KPI: the settings that are set then, whether they are others than before, and whether
-    trouble was invented for want of labels."""
+    """What tuning came to for a KPI: the settings that are set then, whether they are others than before, and on how
+    many labels of incidents, and of trouble put in beside them, that rests."""
 
     settings: Settings
     better: bool
-    invented: bool
+    said: int
+    invented: int
     why: str
 
 
@@ -71,14 +73,7 @@ class Tuning(NamedTuple):
 
 def values_of(record: Recording, kpi: str) -> list[KpiValue]:
     """All values of one KPI, in the order of time."""
-    rows = [number for number, series in enumerate(record.series) if series.kpi == kpi]
-    only = record._replace(
-        series=[record.series[row] for row in rows],
-        told=record.told[rows],
-        value=record.value[rows],
-        weight=record.weight[rows],
-        parts=record.parts[rows],
-    )
+    only = of_rows(record, lambda series: series.kpi == kpi)
     return [value for values in only.steps() for value in values]
 
 
@@ -119,11 +114,14 @@ def _tune(pair: Pair, per_week: float, today: Settings, trials: int, name: str) 
     calendar = BusinessCalendar(definitions.timezone, country="DE")
     calendar.put(occasion_of(entry) for entry in record.calendar)
     values = values_of(record, name)
-    labels = [one for one in labels_of(name, incidents) if one.until <= values[-1].end]
+    labels = [one for one in labels_of(name, incidents) if values and one.until <= values[-1].end]
     history = History(kpi, definitions.timezone, values, labels, calendar.at)
-    found = tune(history, today, per_week / len(definitions.kpis), trials=trials, processes=1)
+    try:
+        found = tune(history, today, per_week / len(definitions.kpis), trials=trials, processes=1)
+    except TuningError as error:
+        return Adopted(today, False, 0, 0, str(error))
     better = found.verdict.better
-    return Adopted(found.proposed.settings if better else today, better, found.invented, found.verdict.why)
+    return Adopted(found.proposed.settings if better else today, better, found.said, found.invented, found.verdict.why)
 
 
 def reported(pairs: Iterable[Pair], configured: Configured, processes: int) -> list[Score]:

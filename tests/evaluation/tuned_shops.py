@@ -14,7 +14,7 @@ from detectors.tuning.course import Label
 from streams.ingest.simulator import SimulatorSettings
 from streams.kpis.warm import warm
 from tests.evaluation import recording, shop
-from tests.evaluation.recording import Recording
+from tests.evaluation.recording import Recording, Series
 from tests.evaluation.truth import known
 
 SEEN = ("courier_outage", "payment_failures", "website_down", "promotion")
@@ -66,9 +66,21 @@ def _settings(one: Wanted) -> Iterable[tuple[Path, SimulatorSettings]]:
 
 
 def known_of(pair: Pair) -> tuple[Recording, list[Known]]:
-    """A shop with incidents, and what is known of them."""
-    troubled = recording.load(pair.troubled)
-    return troubled, known(troubled, recording.load(pair.usual), recording.definitions())
+    """The totals of a shop with incidents, and what is known of those: what shows in a slice alone is not asked for."""
+    troubled, usual = (of_rows(one, lambda series: not series.slice) for one in map(recording.load, pair))
+    return troubled, known(troubled, usual, recording.definitions())
+
+
+def of_rows(record: Recording, wanted: Callable[[Series], bool]) -> Recording:
+    """Of some of the series."""
+    rows = [number for number, series in enumerate(record.series) if wanted(series)]
+    return record._replace(
+        series=[record.series[row] for row in rows],
+        told=record.told[rows],
+        value=record.value[rows],
+        weight=record.weight[rows],
+        parts=record.parts[rows],
+    )
 
 
 def labels_of(kpi: str, incidents: Iterable[Known]) -> list[Label]:
