@@ -48,7 +48,9 @@ def main() -> int:
             wanted.sizes, range(1, wanted.seeds + 1), wanted.processes, stale=wanted.stale
         ),
         "promises": lambda: promises.measure(wanted.processes, images),
-        "tuning": lambda: tuned_report.measure(wanted.processes, images),
+        "tuning": lambda: tuned_report.measure(
+            range(1, wanted.seeds + 1), wanted.processes, images, stale=wanted.stale
+        ),
     }
     for part in [wanted.only] if wanted.only else PARTS:
         try:

@@ -64,8 +64,11 @@ def test_copies_of_the_same_time_are_one_as_to_false_alarms() -> None:
 
 
 def test_less_proof_does_for_going_back_to_the_default() -> None:
-    assert not verdict(of(set(range(7)), 0), of(set(range(10)), 0)).better
-    assert verdict(of(set(range(7)), 0), of(set(range(10)), 0), BACK).better
+    today, default = of(set(range(7)), 0), of(set(range(9)), 0)
+    assert not verdict(today, default).better
+    assert verdict(today, default, BACK).better
+    assert not verdict(default, today, BACK).better
+    assert not verdict(today, of({*range(1, 8)}, 0), BACK).better, "as much is no more"
 
 
 def test_fewer_false_alarms_are_better_where_nothing_is_lost_by_them() -> None:
