@@ -99,7 +99,7 @@ def _adopted(pair: Pair, before: Configured, trials: int, name: str) -> Adopted:
     path = pair.troubled.parent / watched.FOLDER / f"{pair.troubled.stem}-{name}-{digest.hexdigest()}.json"
     if path.exists():
         return msgspec.json.decode(path.read_bytes(), type=Adopted)
-    one = _tune(pair, before.per_week, today, trials, name)
+    one = _tune(pair, before, today, trials, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.part")
     draft.write_bytes(msgspec.json.encode(one))
@@ -107,7 +107,8 @@ def _adopted(pair: Pair, before: Configured, trials: int, name: str) -> Adopted:
     return one
 
 
-def _tune(pair: Pair, per_week: float, today: Settings, trials: int, name: str) -> Adopted:
+def history_of(pair: Pair, name: str) -> History:
+    """One KPI of a shop, with the incidents that moved it."""
     record, incidents = known_of(pair)
     definitions = recording.definitions()
     (kpi,) = (kpi for kpi in definitions.kpis if kpi.name == name)
@@ -115,9 +116,17 @@ def _tune(pair: Pair, per_week: float, today: Settings, trials: int, name: str) 
     calendar.put(occasion_of(entry) for entry in record.calendar)
     values = values_of(record, name)
     labels = [one for one in labels_of(name, incidents) if values and one.until <= values[-1].end]
-    history = History(kpi, definitions.timezone, values, labels, calendar.at)
+    return History(kpi, definitions.timezone, values, labels, calendar.at)
+
+
+def share_of(before: Configured) -> float:
+    """How often a week one is told of a KPI that nothing is said about."""
+    return before.per_week / len(recording.definitions().kpis)
+
+
+def _tune(pair: Pair, before: Configured, today: Settings, trials: int, name: str) -> Adopted:
     try:
-        found = tune(history, today, per_week / len(definitions.kpis), trials=trials, processes=1)
+        found = tune(history_of(pair, name), today, share_of(before), trials=trials, processes=1)
     except TuningError as error:
         return Adopted(today, False, 0, 0, str(error))
     better = found.verdict.better

@@ -6,6 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from detectors.evaluation.incidents import Score, together
+from streams.history.tuning import plots
+from streams.history.tuning.curves import curves
+from streams.history.tuning.parts import prepared
+from streams.history.tuning.search import tune
 from streams.kpis.grid import HOUR_MS
 from tests.benchmarks.figures import table
 from tests.evaluation import record, recording, tuned, watched
@@ -19,6 +23,8 @@ SIZE, SEED, WEEKS = 300, 100, 26
 """Of the shop that is tuned on; those that are reported on are of the same size, and of other seeds."""
 TRIALS = 12
 _DEFAULT = "default"
+_KPI = "orders_placed"
+"""The example."""
 
 
 def measure(seeds: Iterable[int], processes: int, images: Path | None, *, stale: bool = False) -> str:
@@ -42,6 +48,7 @@ def measure(seeds: Iterable[int], processes: int, images: Path | None, *, stale:
     text = f"{_shops(len(others))}\n\n{targets(scores)}\n\n{changes(adopted)}"
     if images is not None:
         draw(scores, images / "tuned.png")
+        example(history, tuned.detuned(names)["told of too little"], images)
         text += "\n\n![Precision against recall, before and after tuning](img/tuned.png)"
     return text
 
@@ -139,6 +146,14 @@ def draw(scores: Mapping[str, Score], file: Path) -> None:
     axes.legend(fontsize=9, loc="lower left")
     figure.savefig(file, dpi=110, bbox_inches="tight")
     plt.close(figure)
+
+
+def example(history: Pair, before: Configured, images: Path) -> None:
+    """What ``daybook tune --out`` draws of one KPI."""
+    material, share = prepared(tuned.history_of(history, _KPI), 1), tuned.share_of(before)
+    found = tune(tuned.history_of(history, _KPI), before.kpis[_KPI], share, trials=TRIALS)
+    for path in plots.draw(images, material, curves(found, material, share)):
+        path.replace(images / path.name.replace(_KPI + ".", "tuning-"))
 
 
 def _detuned(scores: Mapping[str, Score]) -> Sequence[str]:
