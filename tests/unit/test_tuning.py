@@ -71,6 +71,13 @@ def test_less_proof_does_for_going_back_to_the_default() -> None:
     assert not verdict(today, of({*range(1, 8)}, 0), BACK).better, "as much is no more"
 
 
+def test_what_is_false_too_often_has_lost_and_what_is_missed_then_is_its_price() -> None:
+    loud, quiet = of(set(range(38)), 30), of(set(range(30)), 5)
+    assert verdict(loud, quiet).better
+    assert not verdict(of(set(range(38)), 5), of(set(range(30)), 0)).better, "5 in 20 weeks are allowed"
+    assert not verdict(loud, of(set(range(38)), 30)).better
+
+
 def test_fewer_false_alarms_are_better_where_nothing_is_lost_by_them() -> None:
     assert verdict(of(set(range(10)), 15), of(set(range(10)), 3)).better
     assert not verdict(of(set(range(10)), 3), of(set(range(10)), 2)).better
