@@ -8,13 +8,16 @@ from msgspec.structs import replace
 
 from detectors.watch.settings import DEFAULT, Settings
 
+LEFT = 0.5
+"""Of an equal share, what others keep at the least."""
+
 
 def fitted(
     found: Mapping[str, Settings], kpis: Sequence[str], per_week: float, today: Mapping[str, Settings]
 ) -> dict[str, Settings]:
     """Settings that were ``found`` for some of the ``kpis``, each by itself, as they can be set at once in place of
-    ``today``'s: where they are told of so often that others would have less than an equal share of ``per_week``, all
-    of them less often, by the same factor.
+    ``today``'s: where they are told of so often that others would have less than half an equal share of ``per_week``,
+    all of them less often, by the same factor.
 
     Raises ``ValueError`` where KPIs that nothing was found for leave nothing.
     """
@@ -27,6 +30,6 @@ def fitted(
     left = per_week - sum(rate for name, rate in own.items() if name not in mine)
     if left <= 0.0:
         raise ValueError(f"nothing of {per_week:g} a week is left by KPIs that are not tuned")
-    room = left - others * min(per_week / len(kpis), left / (others + len(mine)))
+    room = left - others * min(LEFT * per_week / len(kpis), left / (others + len(mine)))
     factor = min(1.0, room / sum(mine.values()))
     return {name: replace(one, per_week=mine[name] * factor) if name in mine else one for name, one in found.items()}

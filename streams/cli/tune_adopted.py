@@ -34,7 +34,7 @@ def adopt(config: Config, won: Sequence[Won]) -> None:
     except ValueError as error:
         raise ConfigError(f"{config.source}: alerts: {error}") from None
     if settings != proposed:
-        click.echo("told less often than proposed, all of them alike: the others would have less than an equal share")
+        click.echo("told less often than proposed, all alike: others would have less than half an equal share")
 
     def more(one: Won) -> float:
         now, then = (of.get(one.found.kpi, DEFAULT).per_week or 0.0 for of in (alerts.kpis, settings))

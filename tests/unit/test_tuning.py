@@ -93,14 +93,14 @@ def often(rate: float | None) -> Settings:
     return Settings(per_week=rate)
 
 
-def test_what_is_set_at_once_leaves_the_others_an_equal_share() -> None:
+def test_what_is_set_at_once_leaves_the_others_half_an_equal_share() -> None:
     kpis = ["a", "b", "c", "d"]
-    assert fitted({"a": often(1.0)}, kpis, 4.0, {}) == {"a": often(1.0)}
-    assert fitted({"a": often(2.0), "b": often(2.0)}, kpis, 4.0, {}) == {"a": often(1.0), "b": often(1.0)}
-    assert fitted({"a": often(2.0), "b": often(None)}, kpis, 4.0, {}) == {"a": often(1.0), "b": often(None)}
-    found = fitted({"a": often(3.0)}, kpis, 4.0, {"b": often(2.5)})
-    assert found == {"a": often(0.5)}, "of what is left, not of what b has"
-    assert shares(kpis, 4.0, {"b": often(2.5), **found})["c"] == pytest.approx(0.5)
+    assert fitted({"a": often(2.5)}, kpis, 4.0, {}) == {"a": often(2.5)}
+    assert fitted({"a": often(2.0), "b": often(2.0)}, kpis, 4.0, {}) == {"a": often(1.5), "b": often(1.5)}
+    assert fitted({"a": often(3.0), "b": often(None)}, kpis, 4.0, {}) == {"a": often(2.5), "b": often(None)}
+    found = fitted({"a": often(3.0)}, kpis, 4.0, {"b": often(3.4)})
+    assert found["a"].per_week == pytest.approx(0.2), "an equal part of what b leaves"
+    assert shares(kpis, 4.0, {"b": often(3.4), **found})["c"] == pytest.approx(0.2)
     everything = {name: often(2.0) for name in kpis}
     assert fitted(everything, kpis, 4.0, {}) == everything, "nobody is left to be told less of"
     with pytest.raises(ValueError, match="nothing of 4 a week is left"):
