@@ -13,6 +13,7 @@ import click
 from streams import __version__
 from streams.cli import (
     archive,
+    backfill,
     broker,
     check,
     compare,
@@ -27,6 +28,7 @@ from streams.cli import (
     notify,
     promises,
     replay,
+    report,
     run,
     simulate,
     status,
@@ -97,6 +99,8 @@ for command in (
     imports.import_,
     archive.archive,
     replay.replay,
+    report.report,
+    backfill.backfill,
     tune.tune,
     compare.compare,
     missed.missed,

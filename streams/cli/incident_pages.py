@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from detectors.incidents.incident import Assessment, Case, Incident, Symptom
     from streams.config import Config
 
-_STYLES = {"critical": "bold red", "warning": "yellow", "info": ""}
+STYLES = {"critical": "bold red", "warning": "yellow", "info": ""}
 _SHARES = 4
 """Slices that are shown of a KPI."""
 _CASES = 10
@@ -53,7 +53,7 @@ def print_list(config: Config, incidents: Iterable[Incident]) -> None:
         if one.owner:
             facts.append(printable(one.owner))
         console.print(Text(printable(one.id), "bold"))
-        console.print(Text(f"  {printable(one.title)}", _STYLES[one.severity] if one.live else "dim"))
+        console.print(Text(f"  {printable(one.title)}", STYLES[one.severity] if one.live else "dim"))
         console.print(Text(f"  {', '.join(facts)}", "dim"))
 
 
@@ -64,7 +64,7 @@ def print_one(config: Config, one: Incident) -> None:
     def line(name: str, text: str) -> None:
         console.print(f"[dim]{name:10}[/]{escape(printable(text))}")
 
-    console.print(Text(printable(one.title), f"bold {_STYLES[one.severity]}".strip()))
+    console.print(Text(printable(one.title), f"bold {STYLES[one.severity]}".strip()))
     line("id", f"{one.id}, revision {one.revision}")
     line("state", f"{one.state}, {one.severity}" + (f", owner {one.owner}" if one.owner else ""))
     if one.state == "snoozed":

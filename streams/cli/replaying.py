@@ -21,10 +21,23 @@ if TYPE_CHECKING:
 def source_told(config: Config, since: datetime | None = None, until: datetime | None = None) -> Source:
     """What there is of the archive of a configuration, on days of arrival as in
     :func:`~streams.history.replay.source.source_of`; what is missing of it is said as a warning."""
-    from streams.history.replay.source import missing, source_of
+    from streams.history.replay.source import source_of
     from streams.runtime.archivist import folder_of
 
-    source = source_of(folder_of(config), since and since.date(), until and until.date())
+    return _with_warnings(source_of(folder_of(config), since and since.date(), until and until.date()))
+
+
+def archive_told(config: Config, period: tuple[int, int]) -> Source:
+    """The same, as far as it arrived from the one up to, not including, the other time (epoch ms)."""
+    from streams.history.replay.source import source_between
+    from streams.runtime.archivist import folder_of
+
+    return _with_warnings(source_between(folder_of(config), period))
+
+
+def _with_warnings(source: Source) -> Source:
+    from streams.history.replay.source import missing
+
     for line in missing(source):
         click.echo(f"warning: {line}", err=True)
     return source

@@ -220,6 +220,7 @@ class KpiSeries:
                 break
             grain = self._grain(start, end)
             sums = self._sums(grain, level)
+            self._pass_over(start, grain, sums)
             self._heard_closed[grain.heard] = np.maximum(self._heard_closed[grain.heard], start)
             alive = self._alive(start, end, self._heard_closed, sums)
             # A grain that was told is walked over without a word: only what changed is news.
@@ -227,6 +228,21 @@ class KpiSeries:
             level = sums
             self._next_grain = end if alive.size else min((s for s in self._grains if s >= end), default=None)
         self._seal(reached - self._lateness_ms)
+
+    def _pass_over(self, start: int, grain: Grain, sums: I64) -> None:
+        """Slices that would be told of first in this grain, and have nothing in it after all: what was counted there
+        belongs elsewhere, as that of a parcel whose order was read after it. They begin where they next have something,
+        so that what is told does not depend on which topic was read first."""
+        empty: npt.NDArray[np.bool_] = ~np.any(sums.reshape(-1, self._width), axis=1)
+        if (total := self._numbers.get(())) is not None:
+            empty[total] = False  # it has its own beginning
+        if not self._is_level:
+            grain.heard &= ~empty
+        begins = (self._born >= start) & (self._born < grain.end)
+        for series in np.flatnonzero(empty & begins & (grain.revision < 0)).tolist():
+            grain.heard[series] = False
+            later = (begin for begin, one in self._grains.items() if begin > start and one.speaks_of(series))
+            self._born[series] = min(later, default=_NEVER)
 
     def _corrections(self, reached: int) -> Iterator[KpiValue]:
         level = self._before.copy()

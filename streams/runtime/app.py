@@ -135,11 +135,12 @@ class DaybookApp(faust.App):
         await super().on_stop()
         for agent in (self.aggregate, self.detect, self.incidents):
             await agent.close()
-        if self.messenger is not None and self.investigator is not None:
+        if self.messenger is not None:
             await self.messenger.close()
-            await asyncio.to_thread(self.investigator.close)
-        for feed in self.feeds:
-            await asyncio.to_thread(feed.close)
+        beside = [*self.feeds, *([self.investigator] if self.investigator is not None else [])]
+        for one in beside:
+            one.end()
+        await asyncio.gather(*(asyncio.to_thread(one.close) for one in beside))
         for state_log in self.state_logs:
             await state_log.close()
         if self.metrics_server is not None:

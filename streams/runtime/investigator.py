@@ -3,7 +3,6 @@ they should."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -15,6 +14,7 @@ from detectors.incidents.incident import Assessment, Incident
 from detectors.notification.message import Message
 from detectors.response.response import Response
 from streams.kpis.grid import DAY_MS, HOUR_MS
+from streams.runtime.background import Background
 from streams.runtime.casework import DUTY, CaseFeed
 from streams.runtime.promised import PromiseCollector
 
@@ -34,7 +34,7 @@ OVER_MS = 2 * HOUR_MS
 """One that is over is for so long: what it had hit goes on for a while."""
 
 
-class Investigator:
+class Investigator(Background):
     """Assesses the incidents that this worker has, in a thread. ``assessed`` and ``heard`` are called in it, with what
     was found and with what is wrong with the sources (and as of which instant of event time); ``promised`` is told
     what will miss its promise."""
@@ -46,6 +46,7 @@ class Investigator:
         heard: Callable[[Sequence[FeedTrouble], int], None],
         promised: PromiseCollector,
     ) -> None:
+        super().__init__("investigator")
         self._feed, self._assessed, self._heard, self._promised = feed, assessed, heard, promised
         self._wanted: tuple[Incident, ...] | None = None
         self._known: dict[str, tuple[Incident, int]] = {}
@@ -53,24 +54,23 @@ class Investigator:
         self._troubled: int | None = None
         self._told: set[tuple[str, Trouble]] = set()
         self._told_at = self._foreseen = 0
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="investigator", daemon=True)
-        self._started = False
 
     def tend(self, response: Response | None, messages: Sequence[Message]) -> None:
         """The incidents as they are now; None where another worker has them. It begins with the first it has."""
         self._wanted = None if response is None else tuple(response.incidents)
-        if response is not None and not self._started:
-            self._started = True
+        if response is not None and not self.started:
             self._feed.start()
-            self._thread.start()
+            self.start()
+
+    def end(self) -> None:
+        """Ask it to stop, and its feed."""
+        super().end()
+        self._feed.end()
 
     def close(self) -> None:
-        """Stop looking."""
-        self._ends.set()
+        """Ask both to stop, and wait until they have."""
+        super().close()
         self._feed.close()
-        if self._started:
-            self._thread.join(5.0)
 
     def _run(self) -> None:
         while not self._ends.wait(EVERY):

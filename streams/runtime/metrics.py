@@ -181,15 +181,15 @@ class Metrics:
             buckets=(0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
             registry=registry,
         )
-        build = gauge("build_info", "What runs here", ["version", "python"])
-        build.labels(version, platform.python_version()).set(1)
+        self.build = gauge("build_info", "What runs here", ["version", "python"])
+        self.build.labels(version, platform.python_version()).set(1)
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
         kpis = tuple(kpis)
-        goal = gauge("kpi_goal", "What a KPI is to keep to, in its unit: at least min, at most max", GOAL_LABELS)
+        self.goal = gauge("kpi_goal", "What a KPI is to keep to, in its unit: at least min, at most max", GOAL_LABELS)
         for kpi in kpis:
             for labels, at in goals_of(kpi, _Family.of(kpi).metric):
-                goal.labels(*labels).set(at)
+                self.goal.labels(*labels).set(at)
         self.kpis = KpiCollector(kpis)
         self.judged = JudgedCollector(registry)
         self.incidents = IncidentCollector(registry)

@@ -53,6 +53,8 @@ a stall."""
 
 KNOWN_WITHIN = 4.0
 """Seconds that an assignment waits for metadata; within the group's rebalance timeout."""
+CLOSED_WITHIN = 3.0
+"""Seconds to leave the group, and to close the connections."""
 COMMITTED_WITHIN = 3.0
 """Seconds for the broker to acknowledge a commit; whoever publishes waits for it."""
 
@@ -142,11 +144,12 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
     async def on_thread_stop(self) -> None:
         # aiokafka cancels the fetches that wait for a broker to come back, and passes that on; uvloop fails on
         # connections that were closed meanwhile. By either Faust's thread would end at once, and whoever stops it would
-        # wait for a minute.
+        # wait for a minute. And where no broker answers it may wait for one without an end.
         task = asyncio.current_task()
         for close in (super().on_thread_stop, self.disconnect):
             try:
-                await close()
+                async with asyncio.timeout(CLOSED_WITHIN):
+                    await close()
             except (Exception, asyncio.CancelledError) as error:
                 if task is not None and task.cancelling():
                     raise

@@ -30,6 +30,7 @@ from streams.runtime.producer import send_heartbeats
 from streams.runtime.reader import consumer
 from streams.runtime.server import BrokerProcess
 from streams.runtime.topics import TopicNames, create_topics
+from streams.runtime.worker import STOPPED_WITHIN
 from tests.integration.conftest import config_on, free_port
 from tests.support.lives import lives
 from tests.support.oracle import Key
@@ -407,7 +408,7 @@ def test_a_worker_ends_in_time_though_the_broker_does_not_answer(start: Start, b
     assert "Traceback" not in worker.output, worker.output
 
 
-def test_a_worker_ends_at_once_when_the_broker_is_gone(namespace: str, tmp_path: Path) -> None:
+def test_a_worker_ends_in_time_when_the_broker_is_gone(namespace: str, tmp_path: Path) -> None:
     with EmbeddedBroker(tmp_path / "broker", free_port()) as broker:
         config = config_on(broker, namespace, tmp_path / "daybook")
         worker = Process(config, tmp_path / "log").ready()
@@ -416,7 +417,7 @@ def test_a_worker_ends_at_once_when_the_broker_is_gone(namespace: str, tmp_path:
             os.kill(broker.pid, signal.SIGKILL)
             worker.until(lambda: "Failed fetch messages" in worker.output)
             worker.process.send_signal(signal.SIGTERM)
-            assert worker.process.wait(8) == 0, worker.output
+            assert worker.process.wait(STOPPED_WITHIN) == 0, worker.output
             assert "Traceback" not in worker.output, worker.output
         finally:
             worker.kill()

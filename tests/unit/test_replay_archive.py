@@ -16,6 +16,7 @@ from detectors.incidents.incident import Incident
 from streams.config import load_config
 from streams.events.types import CalendarEntry, SourceHeartbeat
 from streams.history.archive.files import ArchiveError
+from streams.history.replay.conditions import read_conditions
 from streams.history.replay.engine import Engine, coarse
 from streams.history.replay.lane import OVER, Step, lane, side_by_side
 from streams.history.replay.processes import steps_of
@@ -166,7 +167,9 @@ def test_a_process_that_is_gone_is_no_end(archive: Path) -> None:
 def test_results_are_written_for_other_programs(archive: Path, tmp_path: Path) -> None:
     progress: list[tuple[int, int]] = []
     out = tmp_path / "results"
-    summary = replay(CONFIG, source_of(archive), out, progress=lambda done, of: progress.append((done, of)))
+    summary = replay(
+        CONFIG, source_of(archive), out, progress=lambda done, of: progress.append((done, of)), origin="a year"
+    )
     assert progress[-1][0] == progress[-1][1] == summary.counts.records
     table = pl.read_parquet(out / "kpis" / "*.parquet")
     assert len(table) == summary.values > 0
@@ -174,6 +177,9 @@ def test_results_are_written_for_other_programs(archive: Path, tmp_path: Path) -
     lines = (out / "incidents.jsonl").read_bytes().splitlines()
     assert [Incident.decode(line).kind for line in lines] == ["business"] * summary.incidents
     assert (out / "summary.json").exists()
+    conditions = read_conditions(out)
+    assert [kpi.name for kpi in conditions.kpis] == [kpi.name for kpi in CONFIG.kpis]
+    assert (conditions.timezone, conditions.source, conditions.gaps) == ("Europe/Berlin", "a year", ())
     with pytest.raises(ResultsError, match="is there already"):
         replay(CONFIG, source_of(archive), out)
 

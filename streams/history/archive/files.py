@@ -116,6 +116,12 @@ def read_values(folder: Path, piece: Piece, after: int = -1) -> Iterator[tuple[I
             yield rows["arrival"].cast(pl.Int64).to_numpy(), _packed(rows["value"])
 
 
+def arrivals_of(folder: Path, piece: Piece) -> I64:
+    """When the records of a file arrived, epoch ms. Raises :class:`ArchiveError` where it is damaged."""
+    path = folder / piece.name
+    return _collected(path, _scanned(path).select("arrival"))["arrival"].cast(pl.Int64).to_numpy()
+
+
 def digest_said(folder: Path, piece: Piece) -> str:
     """What a file says the digest of its records is. Raises :class:`ArchiveError` where it is damaged."""
     path = folder / piece.name

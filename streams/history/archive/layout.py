@@ -14,8 +14,11 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from streams.kpis.grid import DAY_MS
+
 _NAME = re.compile(r"(\d{8}T\d{6})\.(\d{3,})\.(\d{12,})-(\d{12,})\.parquet")
 _TOPIC, _DATE = "topic=", "date="
+_EPOCH = date(1970, 1, 1).toordinal()
 DRAFT = ".part"
 """What a file that is being written ends with."""
 
@@ -74,6 +77,11 @@ def begun(ms: int) -> str:
 def day_of(ms: int) -> date:
     """The day (UTC) of an arrival, epoch ms."""
     return datetime.fromtimestamp(ms / 1000, UTC).date()
+
+
+def midnight(day: date) -> int:
+    """When a day (UTC) begins, epoch ms."""
+    return (day.toordinal() - _EPOCH) * DAY_MS
 
 
 def by_log(pieces: Iterable[Piece]) -> Iterator[tuple[Log, list[Piece]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,7 +95,7 @@ def pairs_in(slice_: str) -> list[tuple[str, str]]:
     return [(name, of) for name, _, of in (part.partition("=") for part in slice_.split(",") if part)]
 
 
-def rows_of(folder: Path, which: pl.Expr | None, columns: list[str]) -> pl.DataFrame:
+def rows_of(folder: Path, which: pl.Expr | None, columns: Sequence[str | pl.Expr]) -> pl.DataFrame:
     """Columns of the values in a folder, of all or of some. Raises :class:`RunError`."""
     files = sorted((folder / "kpis").glob("*.parquet"))
     if not files:

@@ -34,12 +34,13 @@ class News(NamedTuple):
     incidents: list[Incident]
 
 
-def coarse(definitions: Definitions) -> Definitions:
-    """The same with the widest panes that grains and windows consist of: nobody looks at what is between.
+def coarse(definitions: Definitions, step_ms: int = 0) -> Definitions:
+    """The same with the widest panes that grains and windows consist of, and steps of ``step_ms`` where somebody looks
+    at what is between.
 
     What is final is the same, and there are far fewer cells to keep and to tell of.
     """
-    spans = [span.ms for kpi in definitions.kpis for span in (kpi.grain, *kpi.windows)]
+    spans = [step_ms, *(span.ms for kpi in definitions.kpis for span in (kpi.grain, *kpi.windows))]
     return msgspec.structs.replace(definitions, pane_ms=gcd(HOUR_MS, *_offsets(definitions.timezone), *spans))
 
 

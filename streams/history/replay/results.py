@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +14,7 @@ import polars as pl
 
 from detectors.incidents.incident import Incident
 from streams.errors import DaybookError
+from streams.history.replay.conditions import Conditions
 from streams.history.replay.lane import Counts
 from streams.kpis.values import KpiValue
 
@@ -90,13 +91,15 @@ class Results:
         if len(self._rows) >= ROWS:
             self._write()
 
-    def conclude(self, summary: Summary) -> None:
-        """Write the rest, and the summary."""
+    def conclude(self, summary: Summary, conditions: Conditions | None = None) -> None:
+        """Write the rest, the summary, and the ``conditions`` under which it was made."""
         self._write()
         with (self._draft / "incidents.jsonl").open("wb") as file:
             for one in sorted(self._incidents.values(), key=lambda one: (one.since, one.id)):
                 file.write(one.encode() + b"\n")
         (self._draft / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+        if conditions is not None:
+            conditions.write(self._draft)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -118,6 +121,11 @@ class Results:
             raise ResultsError(f"{self._folder}: cannot be written ({error.strerror or error})") from None
 
 
+def slice_text(slice_: Mapping[str, str]) -> str:
+    """A slice as it stands in the files: ``region=north``, empty for a total."""
+    return ",".join(f"{name}={of}" for name, of in sorted(slice_.items()))
+
+
 def _frame(values: list[KpiValue]) -> pl.DataFrame:
     bounds = [value.expected or (None, None, None) for value in values]
     columns: dict[str, object] = {
@@ -125,7 +133,7 @@ def _frame(values: list[KpiValue]) -> pl.DataFrame:
         for name in _SCHEMA
         if name not in ("slice", "parts", "low", "middle", "high", "start", "end")
     }
-    columns["slice"] = [",".join(f"{name}={of}" for name, of in sorted(value.slice.items())) for value in values]
+    columns["slice"] = [slice_text(value.slice) for value in values]
     columns["parts"] = [list(value.parts) for value in values]
     for name in ("start", "end"):
         columns[name] = pl.Series([getattr(value, name) for value in values], dtype=pl.Int64).cast(_MOMENT)

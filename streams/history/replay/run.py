@@ -17,10 +17,11 @@ from streams.events.codec import decode_calendar
 from streams.events.types import CalendarData
 from streams.history.archive.files import pieces_in
 from streams.history.archive.reading import records_of
+from streams.history.replay.conditions import Conditions, conditions_of
 from streams.history.replay.engine import Engine, News, coarse
 from streams.history.replay.processes import steps_of
 from streams.history.replay.results import Results, Summary
-from streams.history.replay.source import Source
+from streams.history.replay.source import Source, missing
 from streams.runtime.calendar import business_calendar
 from streams.runtime.notify.channels import notices_of
 
@@ -30,10 +31,13 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 
-def engine_of(config: Config, source: Source, *, detect: bool = True, occasions: Iterable[Occasion] = ()) -> Engine:
+def engine_of(
+    config: Config, source: Source, *, detect: bool = True, occasions: Iterable[Occasion] = (), step_ms: int = 0
+) -> Engine:
     """The core as a worker with that configuration has it. All that the archived calendar announces is known from the
-    beginning, and more ``occasions``; what people said of alerts is not."""
-    definitions = coarse(config.definitions())
+    beginning, and more ``occasions``; what people said of alerts is not. ``step_ms`` as for
+    :func:`~streams.history.replay.engine.coarse`."""
+    definitions = coarse(config.definitions(), step_ms)
     if not detect:
         return Engine(definitions, source.partitions)
     calendar = calendar_of(config, source)
@@ -93,9 +97,12 @@ def replay(
     progress: Progress | None = None,
     processes: int | None = None,
     occasions: Iterable[Occasion] = (),
+    origin: str = "",
+    through: Callable[[Iterator[News]], Iterator[News]] = iter,
 ) -> Summary:
     """Replay, and write what comes of it to a folder if one is given. ``processes`` as for :func:`news_of`,
-    ``occasions`` as for :func:`engine_of`.
+    ``occasions`` as for :func:`engine_of`; ``origin`` says where the events are from, the folder of the source unless
+    given; all news go ``through`` something that may hold them up.
 
     Raises :class:`~streams.history.replay.results.ResultsError` where that cannot be, and
     :class:`~streams.history.archive.files.ArchiveError` for a damaged file; then nothing is left of it.
@@ -103,12 +110,15 @@ def replay(
     engine = engine_of(config, source, detect=detect, occasions=occasions)
     news = news_of(config, engine, source, progress or (lambda done, of: None), processes)
     if out is None:
-        return _run(engine, news, None)
+        return _run(engine, through(news), None)
+    conditions = conditions_of(config, origin or str(source.folder), missing(source), detect)
     with Results(out) as results:
-        return _run(engine, news, results)
+        return _run(engine, through(news), results, conditions)
 
 
-def _run(engine: Engine, whole: Iterable[News], results: Results | None) -> Summary:
+def _run(
+    engine: Engine, whole: Iterable[News], results: Results | None, conditions: Conditions | None = None
+) -> Summary:
     begun, values, alerts, incidents = time.monotonic(), 0, 0, set[str]()
     for news in whole:
         values += len(news.values)
@@ -118,5 +128,5 @@ def _run(engine: Engine, whole: Iterable[News], results: Results | None) -> Summ
             results.put(news.values, news.incidents)
     summary = Summary(engine.counts, values, alerts, len(incidents), time.monotonic() - begun)
     if results is not None:
-        results.conclude(summary)
+        results.conclude(summary, conditions)
     return summary

@@ -41,6 +41,10 @@ class Packed(Sequence[bytes | None]):
             return Packed(self.raw, self.starts[at], self.ends[at], self.absent[at])
         return None if self.absent[at] else self.raw[self.starts[at] : self.ends[at]].tobytes()
 
+    def only(self, which: npt.NDArray[np.bool_]) -> Packed:
+        """Those for which it says so."""
+        return Packed(self.raw, self.starts[which], self.ends[which], self.absent[which])
+
 
 def pack(values: Sequence[bytes | None]) -> Packed:
     """Values put side by side."""

@@ -1,0 +1,1 @@
+"""What came of a replay, as one page that needs nothing but a browser."""

@@ -1,0 +1,44 @@
+"""What a replay tells people, one thing after the other: alerts, and what becomes of incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from detectors.incidents.incident import Change, Incident
+from detectors.lookback.matching import Alert
+from streams.history.replay.engine import News
+
+
+class Turn(NamedTuple):
+    """A change of an incident, as it was after the last one that is known with it."""
+
+    incident: Incident
+    change: Change
+
+
+class Happening(NamedTuple):
+    """What people are told ``at`` an instant of event time (epoch ms)."""
+
+    at: int
+    about: Alert | Turn
+
+
+class Teller:
+    """Knows what has been told of incidents."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, set[Change]] = {}
+
+    def happenings(self, news: News) -> list[Happening]:
+        """What is new, by time; of one time, alerts before what incidents make of them."""
+        alerts = [Alert.of(value) for value in news.values if value.alert]
+        found = [Happening(alert.end, alert) for alert in alerts]
+        found += [Happening(change.at, Turn(one, change)) for one in news.incidents for change in self._new(one)]
+        return sorted(found, key=lambda one: one.at)
+
+    def _new(self, one: Incident) -> Iterator[Change]:
+        # An incident that takes in another one has the history of both, so what is new need not be at the end.
+        told = self._told.get(one.id, set())
+        self._told[one.id] = {*one.history}
+        yield from (change for change in one.history if change not in told)
