@@ -12,9 +12,8 @@ from dashboards.console.words import usual
 from dashboards.report.course import Course, Point
 from dashboards.report.plot import Numbered, about, drawn, in_words
 from detectors.incidents.incident import Incident
-from streams.history.lookback.runs import pairs_in
 from streams.history.replay.conditions import Conditions, Measured
-from streams.history.replay.results import Summary
+from streams.history.replay.results import Summary, pairs_in
 from streams.kpis.units import human
 from streams.top.catalog import Goal
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from detectors.incidents import divided
+from detectors.incidents import divided, waits
 from detectors.incidents.divided import Counts
 from streams.kpis.values import KpiValue
 
@@ -124,7 +124,7 @@ def _gains(members: Mapping[Slice, Amount], side: int, kind: str) -> Evidence:
     for one in members:
         for slice_ in dict.fromkeys((one, *((pair,) for pair in one))):
             hypotheses.setdefault(slice_, []).append(one)
-    gains = (_divided if kind in ("count", "sum") else _apart)(members, list(hypotheses.values()), kind)
+    gains = _COMPARED.get(kind, _apart)(members, list(hypotheses.values()), kind)
     found: Evidence = {}
     for gain, (slice_, inside) in zip(gains, hypotheses.items(), strict=True):
         # Nobody can do anything about a slice without a name; and one that is all there is is everything.
@@ -159,6 +159,17 @@ def _divided(members: Mapping[Slice, Amount], hypotheses: Sequence[Sequence[Slic
     within = Counts(*(np.array([of[several].sum() for several in numbers]) for of in counts))
     beside = Counts(*(np.maximum(0.0, of.sum() - inside) for of, inside in zip(counts, within, strict=True)))
     return [float(gain) for gain in divided.alone(within, beside)]
+
+
+def _waited(members: Mapping[Slice, Amount], hypotheses: Sequence[Sequence[Slice]], kind: str) -> list[float]:
+    """The same of durations."""
+    actual, expected, weight, variance = np.array(list(members.values()), dtype=np.float64).T
+    cases = np.maximum(1.0, weight)
+    inside = np.array([[one in several for one in members] for several in hypotheses])
+    return waits.alone(actual / cases, expected / cases, variance / cases**2, inside).tolist()  # type: ignore[no-any-return]
+
+
+_COMPARED = {"count": _divided, "sum": _divided, "duration": _waited}
 
 
 def counted(amounts: npt.NDArray[np.float64], kind: str) -> Counts:

@@ -193,6 +193,7 @@ class Incidents:
             return False
         if not incident.live:
             incident = lifecycle.reopen(incident, symptom.until, note=symptom.why)
+            self._over.discard(name)
         if mine is None and (symptom.told or all(one.kpi != symptom.kpi for one in incident.symptoms)):
             incident = lifecycle.noted(incident, symptom.until, "joined", f"{symptom.kpi}: {symptom.why}")
         symptoms[symptom.series] = symptom if mine is None else mine.with_(symptom)

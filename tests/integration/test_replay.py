@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from detectors.incidents.incident import Incident
 from streams.config import Config
 from streams.events.codec import encode
 from streams.events.types import OrderPlaced
+from streams.history.replay.lane import Counts
 from streams.history.replay.run import engine_of, news_of
 from streams.history.replay.source import source_of
 from streams.ingest.simulator import Incident as Trouble
@@ -22,9 +24,10 @@ from streams.kpis.values import KpiValue
 from streams.runtime.archivist import folder_of
 from streams.runtime.incidents import read_incidents
 from streams.runtime.server import BrokerProcess
+from streams.runtime.topics import create_topics
 from tests.integration.conftest import config_on
 from tests.integration.test_archivist import archived, archiving
-from tests.integration.test_worker import Process, Start, Told, read_everything, start, told
+from tests.integration.test_worker import RUN, Process, Start, Told, read_everything, start, told
 from tests.support.oracle import told as not_empty
 from tests.support.waiting import eventually
 
@@ -47,6 +50,10 @@ def config(apache_broker: BrokerProcess, namespace: str, tmp_path: Path) -> Conf
     return config_on(apache_broker, namespace, tmp_path / "daybook")
 
 
+class _Timed(msgspec.Struct):
+    time: str
+
+
 def history() -> Iterator[Record]:
     """Four weeks of a shop in which a carrier stands still. Every fortieth record is sent twice, and some orders come
     again under another id, two days late."""
@@ -66,10 +73,16 @@ def history() -> Iterator[Record]:
             yield late.pop(0)
 
 
-def send(config: Config) -> int:
+def in_time(history: Iterable[Record]) -> list[Record]:
+    """The same, each topic's partition in the order of event time: nothing is late."""
+    time_of = attrgetter("time")
+    return sorted(history, key=lambda record: time_of(msgspec.json.decode(record.value, type=_Timed)))
+
+
+def send(config: Config, history: Iterable[Record]) -> int:
     batch, sent = [], 0
     with kafka_sink(config) as sink:
-        for record in history():
+        for record in history:
             batch.append(record)
             sent += 1
             if len(batch) == 5_000:
@@ -88,12 +101,7 @@ def finals(values: list[KpiValue]) -> dict[object, object]:
     return not_empty({key: (value.value, value.parts) for key, value in best.items()})  # type: ignore[misc]
 
 
-def test_a_replay_gives_the_values_that_live_gave(config: Config, start: Start, told: Told, tmp_path: Path) -> None:
-    with archiving(config):
-        worker: Process = start().ready()
-        sent = send(config)
-        worker.until(lambda: read_everything(config, worker))
-        eventually(lambda: archived(config) >= sent)
+def replayed(config: Config, sent: int) -> tuple[list[KpiValue], dict[str, Incident], Counts]:
     source = source_of(folder_of(config))
     assert source.records >= sent
     values: list[KpiValue] = []
@@ -102,8 +110,65 @@ def test_a_replay_gives_the_values_that_live_gave(config: Config, start: Start, 
     for news in news_of(config, engine, source):
         values += news.values
         incidents |= {one.id: one for one in news.incidents}
-    counts = engine.counts
-    assert counts.records == source.records
+    assert engine.counts.records == source.records
+    return values, incidents, engine.counts
+
+
+PATIENT = """
+from streams.runtime.agents import response
+response.QUIET, response.LONGEST = 15.0, 600.0
+"""
+"""However busy the machine is, values wait for others of their hour: only what comes last has none to wait for."""
+
+
+def judged(values: Iterable[KpiValue]) -> dict[object, KpiValue]:
+    """By series and beginning, what became final."""
+    return {(value.series, value.start): value for value in values if value.status == "final"}
+
+
+def known(incidents: Iterable[Incident]) -> dict[str, Incident]:
+    """What was made of values; live looks through the events behind them as well, and hears what people say."""
+    return {
+        one.id: msgspec.structs.replace(one, assessment=None, history=(), revision=0)
+        for one in incidents
+        if one.kind == "business"
+    }
+
+
+def test_of_what_came_in_time_a_replay_thinks_what_live_thought(config: Config, told: Told, tmp_path: Path) -> None:
+    create_topics(config)
+    worker = Process(config, tmp_path / "worker.log", ("-c", PATIENT + RUN))
+    try:
+        with archiving(config):
+            worker.ready()
+            sent = send(config, in_time(history()))
+            worker.until(lambda: read_everything(config, worker))
+            eventually(lambda: archived(config) >= sent)
+        thinks_the_same(config, told, *replayed(config, sent)[:2])
+        worker.stop()
+    finally:
+        worker.kill()
+
+
+def thinks_the_same(config: Config, told: Told, values: list[KpiValue], incidents: dict[str, Incident]) -> None:
+    wanted = judged(values)
+    assert sum(value.alert for value in wanted.values()) >= 3
+
+    def thought_the_same() -> bool:
+        told.catch_up()
+        return judged(told.finals) == wanted
+
+    eventually(thought_the_same, 60.0)
+    eventually(lambda: known(of[-1] for of in read_incidents(config).values()) == known(incidents.values()), 60.0)
+
+
+def test_a_replay_gives_the_values_that_live_gave(config: Config, start: Start, told: Told, tmp_path: Path) -> None:
+    with archiving(config):
+        worker: Process = start().ready()
+        sent = send(config, history())
+        worker.until(lambda: read_everything(config, worker))
+        eventually(lambda: archived(config) >= sent)
+    values, incidents, counts = replayed(config, sent)
     assert counts.duplicates >= 1_000
     assert counts.late >= 10
 

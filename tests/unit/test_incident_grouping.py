@@ -121,6 +121,19 @@ def test_it_is_over_when_nothing_is_off_any_more_and_goes_on_when_it_comes_again
     assert incidents.incidents == []
 
 
+def test_what_comes_again_and_is_over_within_one_step_is_told_of() -> None:
+    incidents = Incidents(DEFINITIONS)
+    incidents.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))
+    (over,) = incidents.step([value for hour in range(5, 11) for value in hour_of("deliveries_completed", hour)])
+    assert over.state == "resolved"
+    again = hour_of("deliveries_completed", 20, alert="north", north=0.0)
+    later = [value for hour in range(21, 200) for value in hour_of("deliveries_completed", hour)]
+    (told,) = incidents.step([*again, *later])
+    assert told.id == over.id
+    assert told.revision > over.revision
+    assert [one.what for one in told.history] == ["opened", "resolved", "reopened", "resolved"]
+
+
 def test_hours_that_are_not_judged_do_not_end_it() -> None:
     incidents = Incidents(DEFINITIONS)
     incidents.step(hour_of("deliveries_completed", 4, alert="north", north=0.0))

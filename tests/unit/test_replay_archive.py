@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detectors.incidents.incident import Incident
 from streams.config import load_config
@@ -20,7 +22,7 @@ from streams.history.replay.conditions import read_conditions
 from streams.history.replay.engine import Engine, coarse
 from streams.history.replay.lane import OVER, Step, lane, side_by_side
 from streams.history.replay.processes import steps_of
-from streams.history.replay.results import ResultsError
+from streams.history.replay.results import ResultsError, pairs_in, slice_text
 from streams.history.replay.run import replay
 from streams.history.replay.source import ReplayError, Source, missing, source_of
 from streams.ingest.simulator import Simulation, SimulatorSettings
@@ -201,3 +203,8 @@ def test_a_gap_is_told_and_a_time_without_events_too(archive: Path, tmp_path: Pa
         source_of(archive, since=date(2030, 1, 1))
     with pytest.raises(ReplayError, match="no event is archived there"):
         source_of(tmp_path / "nowhere")
+
+
+@given(st.dictionaries(st.sampled_from(["region", "carrier", "topic"]), st.text(max_size=8), max_size=3))
+def test_a_slice_in_a_folder_is_read_as_it_was_whatever_its_values(slice_: dict[str, str]) -> None:
+    assert pairs_in(slice_text(slice_)) == sorted(slice_.items())

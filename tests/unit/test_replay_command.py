@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from streams.cli import cli
 from streams.cli.sources import between
 from streams.config import load_config
+from streams.history.replay.conditions import read_conditions
 from streams.history.replay.source import EVER
 from tests.support.archived import archived
 from tests.support.archived_shop import CONFIGURATION
@@ -85,8 +86,10 @@ def test_nothing_is_left_but_what_was_asked_for(tmp_path: Path, monkeypatch: pyt
     drafts.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(drafts))
     assert call("--files", written("all.jsonl", lines()), "--out", "out").exit_code == 0
+    assert read_conditions(Path("out")).source == "all.jsonl"
     assert list(drafts.iterdir()) == []
-    assert sorted(path.name for path in Path("out").iterdir()) == ["incidents.jsonl", "kpis", "summary.json"]
+    left = ["conditions.json", "incidents.jsonl", "kpis", "report.html", "summary.json"]
+    assert sorted(path.name for path in Path("out").iterdir()) == left
 
 
 def test_odd_lines_are_named_and_counted() -> None:

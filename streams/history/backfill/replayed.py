@@ -13,7 +13,8 @@ from prometheus_client.metrics_core import Metric
 from detectors.incidents.incident import Incident
 from streams.history.backfill.exporter import Exporter
 from streams.history.backfill.folder import BackfillError
-from streams.history.lookback.runs import incidents_of, pairs_in, rows_of
+from streams.history.lookback.runs import incidents_of, rows_of
+from streams.history.replay.results import pairs_in
 from streams.kpis.definitions import KpiDefinition, stat_name
 from streams.kpis.grid import DAY_MS
 from streams.kpis.series import NOW

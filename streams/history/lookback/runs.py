@@ -12,6 +12,7 @@ import polars as pl
 from detectors.incidents.incident import Incident
 from detectors.lookback.matching import Alert
 from streams.errors import DaybookError
+from streams.history.replay.results import pairs_in
 
 _SERIES = ["kpi", "stat", "slice", "span", "start"]
 _CLOSE = 1e-9
@@ -88,11 +89,6 @@ def _finals(folder: Path) -> pl.DataFrame:
     """The values that hold at last."""
     rows = rows_of(folder, None, [*_SERIES, "revision", "value"])
     return rows.sort("revision", maintain_order=True).unique(_SERIES, keep="last")
-
-
-def pairs_in(slice_: str) -> list[tuple[str, str]]:
-    """The dimensions and values of a slice as it stands in a folder."""
-    return [(name, of) for name, _, of in (part.partition("=") for part in slice_.split(",") if part)]
 
 
 def rows_of(folder: Path, which: pl.Expr | None, columns: Sequence[str | pl.Expr]) -> pl.DataFrame:

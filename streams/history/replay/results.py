@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import unquote
 
 import msgspec
 import polars as pl
@@ -20,6 +21,7 @@ from streams.kpis.values import KpiValue
 
 ROWS = 200_000
 """Values of one file."""
+_ESCAPED = str.maketrans({"%": "%25", ",": "%2C", "=": "%3D"})
 _MOMENT = pl.Datetime("ms", "UTC")
 _SCHEMA = pl.Schema(
     {
@@ -122,8 +124,14 @@ class Results:
 
 
 def slice_text(slice_: Mapping[str, str]) -> str:
-    """A slice as it stands in the files: ``region=north``, empty for a total."""
-    return ",".join(f"{name}={of}" for name, of in sorted(slice_.items()))
+    """A slice as it stands in the files: ``region=north``, empty for a total; ``%``, ``,`` and ``=`` in a value as
+    ``%25``, ``%2C`` and ``%3D``."""
+    return ",".join(f"{name}={of.translate(_ESCAPED)}" for name, of in sorted(slice_.items()))
+
+
+def pairs_in(text: str) -> list[tuple[str, str]]:
+    """The dimensions and values that :func:`slice_text` wrote."""
+    return [(name, unquote(of)) for name, _, of in (part.partition("=") for part in text.split(",") if part)]
 
 
 def _frame(values: list[KpiValue]) -> pl.DataFrame:

@@ -14,7 +14,8 @@ from detectors.tuning.course import Label
 from streams.config import Config
 from streams.errors import ContractError, DaybookError
 from streams.events.times import format_time, parse_time
-from streams.history.lookback.runs import RunError, pairs_in, rows_of
+from streams.history.lookback.runs import RunError, rows_of
+from streams.history.replay.results import pairs_in
 from streams.history.replay.run import engine_of, news_of
 from streams.history.replay.source import Source
 from streams.kpis.values import KpiValue
