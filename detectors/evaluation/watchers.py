@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ from detectors.evaluation.watcher import Context, MakeWatcher, Seen
 from detectors.models.joint import Joint
 from detectors.models.shift import Shift
 from detectors.watch.desk import Desk
+from detectors.watch.settings import Settings
 from detectors.watch.watch import Watch
 from streams.kpis.values import KpiValue
 
@@ -162,16 +163,17 @@ class Together:
 
 
 class Daybook:
-    """Ours, as it comes: the watch, and the desk that all alerts go over. ``country`` is where its holidays are."""
+    """Ours: the watch, and the desk that all alerts go over, as it comes or with ``settings`` of single KPIs.
+    ``country`` is where its holidays are."""
 
     judged: Sequence[KpiValue] = ()
     """The values of the last step, with what was expected of them."""
 
-    def __init__(self, context: Context, country: str = "DE") -> None:
+    def __init__(self, context: Context, country: str = "DE", settings: Mapping[str, Settings] | None = None) -> None:
         definitions = context.definitions
         calendar = BusinessCalendar(definitions.timezone, country=country)
         calendar.put(occasion_of(entry) for entry in context.calendar)
-        self._watch = Watch(definitions, context.pages, calendar)
+        self._watch = Watch(definitions, context.pages, calendar, settings=settings)
         self._desk = Desk(context.pages, sum(WEEK_MS / kpi.grain.ms for kpi in definitions.kpis))
 
     def step(self, values: Sequence[KpiValue]) -> list[Seen]:

@@ -21,13 +21,21 @@ HELD_OUT: tuple[Fault, ...] = tuple(kind for kind in SIZES if kind not in SEEN)
 _BOUNDS: Mapping[str, Bounds] = {"count": COUNT, "level": Bounds(low=0.0, whole=True), "ratio": RATIO}
 _LONGEST_MS = 24 * HOUR_MS
 _APART_MS = 72 * HOUR_MS
+"""At the least; where there is room trouble is a week apart: what is strange every other day is ranked among its like,
+and hides itself."""
 
 
 def troubled(
-    kpi: KpiDefinition, values: Sequence[KpiValue], since: int, kinds: Sequence[Fault], seed: int
+    kpi: KpiDefinition,
+    values: Sequence[KpiValue],
+    since: int,
+    kinds: Sequence[Fault],
+    seed: int,
+    beside: Sequence[Label] = (),
 ) -> tuple[list[KpiValue], list[Label]]:
-    """The same values with faults from ``since`` (epoch ms) on, about two a week and as many of each of some kinds, at
-    random places, and where they are. In all series at once, each in terms of its own spread.
+    """The same values with faults from ``since`` (epoch ms) on, about one a week, two where history is short, and where
+    they are: at random places, of all of some ``kinds`` as often or once more, in all series at once, each in terms of
+    its own spread. ``beside`` are times in and around which there are none.
 
     Raises ``ValueError`` where there is no room for one of each.
     """
@@ -37,11 +45,14 @@ def troubled(
     wanted = [kind for kind in kinds if kind != "outage" or kpi.kind in _COUNTED]
     ignored = sum(start < since for start in starts)
     length, apart = max(1, _LONGEST_MS // grain), max(1, _APART_MS // grain)
-    each = (len(starts) - ignored) // ((length + apart) * len(wanted))
-    if not each:
+    apart = min(max(1, WEEK_MS // grain), max(apart, (len(starts) - ignored) // len(wanted) - length))
+    room = (len(starts) - ignored) // (length + apart)
+    if room < len(wanted):
         needed = (length + apart) * len(wanted) * grain // WEEK_MS + 1
         raise ValueError(f"too short to put one of each kind of trouble in it (at least {needed} weeks are needed)")
-    labels = place(len(starts), each, seed, length=length, apart=apart, ignored=ignored, kinds=wanted)
+    several = (wanted * (room // len(wanted) + 1))[:room]
+    labels = place(len(starts), 1, seed, length=length, apart=apart, ignored=ignored, kinds=several)
+    labels = [one for one in labels if not _near(starts[one.first], starts[one.last] + grain, beside)]
     by_series: dict[str, list[int]] = {}
     for number, value in enumerate(values):
         by_series.setdefault(value.series, []).append(number)
@@ -54,6 +65,10 @@ def troubled(
             if row in places and x != readings[row]:
                 found[places[row]] = _valued(values[places[row]], x)
     return found, [Label(starts[one.first], starts[one.last] + grain, one.kind) for one in labels]
+
+
+def _near(since: int, until: int, labels: Sequence[Label]) -> bool:
+    return any(one.since - _APART_MS < until and since < one.until + _APART_MS for one in labels)
 
 
 _COUNTED = ("count", "sum", "level")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +12,15 @@ import click
 from streams.cli.settings import Settings, configured, example
 
 if TYPE_CHECKING:
-    from detectors.tuning.course import Label, Score
+    from detectors.tuning.course import Beside, History, Label
     from detectors.watch.settings import Settings as KpiSettings
     from streams.config import Config
-    from streams.history.tuning.material import Said
-    from streams.history.tuning.search import Tried, Tuned
     from streams.kpis.values import KpiValue
 
+    LabelsOf = Callable[[str, int, int], tuple[Sequence[Label], Beside]]
+
+FEEDBACK = "feedback"
+"""What stands in place of a file."""
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -26,6 +28,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     epilog=example(
         "daybook tune --kpi refund_ratio",
         "daybook tune --kpi orders_placed --labels trouble.csv --apply",
+        "daybook tune --labels feedback --out tuned",
         "daybook replay --no-detection --out year && daybook tune --from year",
     )
 )
@@ -40,11 +43,17 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 )
 @click.option(
     "--labels",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A CSV file of what was wrong: since, until (RFC 3339), perhaps kpi and what. Without it trouble is invented.",
+    metavar=f"FILE|{FEEDBACK}",
+    help="What was wrong: a CSV file of since, until (RFC 3339), perhaps kpi and what; or what was said of incidents. "
+    "Trouble is invented where there is little of it.",
 )
 @click.option("--trials", type=click.IntRange(2, 10_000), default=100, show_default=True, help="Settings to try.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another one tries others.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder for recall against false alarms and the alerts, as numbers and plots.",
+)
 @click.option("--apply", is_flag=True, help="Write what has won into the configuration, with a comment.")
 @configured
 def tune(
@@ -53,9 +62,10 @@ def tune(
     since: datetime | None,
     until: datetime | None,
     folder: Path | None,
-    labels: Path | None,
+    labels: str | None,
     trials: int,
     seed: int,
+    out: Path | None,
     apply: bool,
 ) -> None:
     """Look for settings under which a KPI's alerts are fewer and better.
@@ -63,30 +73,89 @@ def tune(
     They are chosen on the early part of history and have to win on the last, against what is set and against the
     default, by more than chance. Nothing is changed without --apply.
     """
-    config = settings.load()
-    from streams.history.tuning.material import TuningError, labels_in
+    config = settings.attach() if labels == FEEDBACK else settings.load()
+    from streams.cli.replaying import known_kpi, progress_to
+    from streams.cli.tune_adopted import Won, adopt
+    from streams.cli.tune_shown import keep, show
+    from streams.history.tuning.material import TuningError
+    from streams.history.tuning.parts import prepared
+    from streams.history.tuning.search import tune as search
 
-    names = list(kpis) or [kpi.name for kpi in config.kpis]
-    unknown = [name for name in names if name not in {kpi.name for kpi in config.kpis}]
-    if unknown:
-        raise click.UsageError(f"there is no KPI {unknown[0]!r} in the configuration")
-    said = [] if labels is None else labels_in(labels)
-    values = _values(config, names, folder, since, until)
-    failed = 0
+    names = [known_kpi(config, name) for name in kpis] or [kpi.name for kpi in config.kpis]
+    if apply:
+        from streams.config.edit import require_own
+
+        require_own(config.source)
+    labels_of = _labels(config, labels)
+    histories = _histories(config, names, folder, since, until)
+    won, failed = [], 0
     for name in names:
+        history, today, share = histories(name)
+        if history.values:
+            about, beside = labels_of(name, history.values[0].start, history.values[-1].end)
+            history = history._replace(labels=about, beside=beside)
         try:
-            found = _tuned(config, name, values[name], labels, said, trials, seed)
+            with progress_to(trials, name) as progress:
+                found = search(history, today, share, trials=trials, seed=seed, progress=progress)
         except TuningError as error:
-            if len(names) == 1 or labels is not None:
+            if len(names) == 1:
                 raise
             click.echo(f"{name}: passed over: {error}", err=True)
             failed += 1
             continue
-        _show(found)
-        if found.verdict.better and apply:
-            _write(config, found, values[name])
+        show(found)
+        if out is not None:
+            keep(out, found, prepared(history, seed), share)
+        if found.verdict.better:
+            won.append(Won(found, history.values[0].start, history.values[-1].end))
     if failed == len(names):
         raise TuningError("there was too little history for any of them")
+    if apply:
+        adopt(config, won)
+
+
+def _labels(config: Config, given: str | None) -> LabelsOf:
+    """What was wrong with a KPI in a time: as a file has it, or feedback, or as nobody has said."""
+    from detectors.tuning.course import Beside
+
+    if given is None:
+        return lambda kpi, since, until: ([], Beside())
+    if given == FEEDBACK:
+        from detectors.tuning.feedback import labels_from
+        from streams.runtime.incidents import read_feedback, read_incidents
+
+        said = read_feedback(config)
+        incidents = {name: revisions[-1] for name, revisions in read_incidents(config).items()}
+        return lambda kpi, since, until: labels_from(said, incidents, kpi, since, until)
+    from streams.history.tuning.material import labels_in, labels_of
+
+    path = Path(given)
+    lines = labels_in(path, [kpi.name for kpi in config.kpis])
+    return lambda kpi, since, until: (labels_of(path, lines, kpi, since, until), Beside())
+
+
+def _histories(
+    config: Config, names: Sequence[str], folder: Path | None, since: datetime | None, until: datetime | None
+) -> Callable[[str], tuple[History, KpiSettings, float]]:
+    """By KPI its history without labels, its settings as they are, and how often a week one is told of it by
+    default."""
+    from detectors.tuning.course import History
+    from detectors.watch.settings import DEFAULT, shares
+    from streams.history.replay.run import calendar_in
+    from streams.runtime.archivist import folder_of
+
+    values = _values(config, names, folder, since, until)
+    around = calendar_in(config, folder_of(config)).at
+    per_week, settings = config.alerts.per_week, config.alerts.kpis
+    by_default = shares([kpi.name for kpi in config.kpis], per_week, settings)
+    kpis = {kpi.name: kpi for kpi in config.kpis}
+
+    def of(name: str) -> tuple[History, KpiSettings, float]:
+        today = settings.get(name, DEFAULT)
+        share = by_default[name] if today.per_week is None else per_week / len(kpis)
+        return History(kpis[name], config.business.timezone, values[name], (), around), today, share
+
+    return of
 
 
 def _values(
@@ -102,97 +171,3 @@ def _values(
     warm()
     with progress_to(source.records, "replaying") as progress:
         return replayed_values(config, source, names, lambda done, _: progress(done))
-
-
-def _tuned(
-    config: Config,
-    name: str,
-    values: Sequence[KpiValue],
-    path: Path | None,
-    said: Sequence[Said],
-    trials: int,
-    seed: int,
-) -> Tuned:
-    from detectors.tuning.course import History
-    from detectors.watch.settings import DEFAULT, shares
-    from streams.cli.replaying import progress_to
-    from streams.history.tuning.material import TuningError, labels_of
-    from streams.history.tuning.search import tune as search
-    from streams.runtime.calendar import business_calendar
-
-    if not values:
-        raise TuningError(f"{name}: there is no value of it in that time")
-    about: list[Label] = []
-    if path is not None:
-        known = [kpi.name for kpi in config.kpis]
-        about = labels_of(path, said, name, known, values[0].start, values[-1].end)
-    (kpi,) = (one for one in config.kpis if one.name == name)
-    share = shares([one.name for one in config.kpis], config.alerts.per_week, config.alerts.kpis)[name]
-    today = config.alerts.kpis.get(name, DEFAULT)
-    equal = config.alerts.per_week / len(config.kpis) if today.per_week is not None else share
-    history = History(kpi, config.business.timezone, values, about, business_calendar(config).at)
-    with progress_to(trials, name) as progress:
-        return search(history, today, equal, trials=trials, seed=seed, progress=progress)
-
-
-def _show(found: Tuned) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    how = "with trouble put into its history" if found.invented else "by what was said to be wrong"
-    table = Table("", "recall", "precision", "false a week", "delay", box=None, pad_edge=False, title_justify="left")
-    table.title = f"{found.kpi}, on the last third of the time, {how}"
-    if found.invented:
-        table.add_column("kinds held out")
-    table.add_column("settings")
-    for name, tried in (("as it is", found.today), ("by default", found.default), ("proposed", found.proposed)):
-        table.add_row(name, *_cells(tried))
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"{'better' if found.verdict.better else 'nothing better was found'}: {found.verdict.why}\n")
-
-
-def _cells(tried: Tried) -> tuple[str, ...]:
-    from detectors.watch.settings import DEFAULT
-
-    def of(score: Score) -> str:
-        return f"{score.recall:.0%} of {score.labels}"
-
-    reported, default = tried.reported, _written(DEFAULT)
-    cells = [of(reported), f"{reported.precision:.0%}", f"{reported.false_a_week:.2f}", f"{reported.delay:.1f} h"]
-    if tried.held_out is not None:
-        cells.append(of(tried.held_out))
-    others = [f"{key} {value}" for key, value in _written(tried.settings).items() if value != default[key]]
-    return (*cells, ", ".join(others) or "default")
-
-
-def _written(settings: KpiSettings) -> dict[str, object]:
-    """As the configuration has them."""
-    from streams.config import span_text
-
-    return {
-        "per_week": None if settings.per_week is None else round(settings.per_week, 3),
-        "least_cases": round(settings.least_cases, 1),
-        "least_change": round(settings.least_change, 2),
-        "cool_down": span_text(settings.cool_down),
-        "longest": settings.longest,
-        "protect": settings.protect,
-    }
-
-
-def _write(config: Config, found: Tuned, values: Sequence[KpiValue]) -> None:
-    from streams.config.edit import set_alerts
-    from streams.events.times import format_time
-
-    before, after = found.today.reported, found.proposed.reported
-    since, until = (format_time(at)[:10] for at in (values[0].start, values[-1].end))
-    comment = (
-        f"tuned on {since} to {until}: recall {before.recall:.0%} -> {after.recall:.0%}, "
-        f"false alarms a week {before.false_a_week:.2f} -> {after.false_a_week:.2f}"
-    )
-    today, proposed = _written(found.today.settings), _written(found.proposed.settings)
-    changes = {key: value for key, value in proposed.items() if value != today[key]}
-    if "cool_down" in changes:
-        changes["cool_down"] = found.proposed.settings.cool_down
-    set_alerts(config.source, found.kpi, changes, comment)
-    click.echo(f"written to {config.source}")

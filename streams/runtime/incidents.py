@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -33,24 +35,38 @@ class IncidentError(DaybookError):
 
 def read_incidents(config: Config) -> dict[str, list[Incident]]:
     """All revisions that the topic keeps, by id, each revision once, the newest last. Raises :class:`BrokerError`."""
-    topic = TopicNames(config.namespace).incidents
     found: dict[str, dict[int, Incident]] = {}
+    for value in _values(config, TopicNames(config.namespace).incidents):
+        try:
+            one = Incident.decode(value)
+        except DecodeError:
+            continue  # of another version, or not ours
+        found.setdefault(one.id, {})[one.revision] = one
+    return {name: [revisions[number] for number in sorted(revisions)] for name, revisions in found.items()}
+
+
+def read_feedback(config: Config) -> list[Feedback]:
+    """All that was said and that the topic keeps; what cannot be read is passed over. Raises :class:`BrokerError`."""
+    found = []
+    for value in _values(config, TopicNames(config.namespace).feedback):
+        with suppress(ContractError):
+            found.append(Feedback.decode(value))
+    return found
+
+
+def _values(config: Config, topic: str) -> Iterator[bytes]:
+    """The values of all records of a topic, up to where it ends now."""
     reader = consumer(config)
     try:
         partitions = [TopicPartition(topic, number) for number in reader.partitions_for_topic(topic) or ()]
         ranges = offset_ranges(config, partitions)
         starts = {partition: begin for partition, (begin, _) in ranges.items()}
         for record in records(reader, starts, {partition: end for partition, (_, end) in ranges.items()}):
-            try:
-                one = Incident.decode(record.value or b"")
-            except DecodeError:
-                continue  # of another version, or not ours
-            found.setdefault(one.id, {})[one.revision] = one
+            yield record.value or b""
     except KafkaError as error:
         raise BrokerError(f"{config.kafka.bootstrap}: {brief(error)}") from None
     finally:
         reader.close(autocommit=False)
-    return {name: [revisions[number] for number in sorted(revisions)] for name, revisions in found.items()}
 
 
 def find(incidents: dict[str, list[Incident]], name: str) -> list[Incident]:

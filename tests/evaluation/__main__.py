@@ -1,5 +1,5 @@
 """``python -m tests.evaluation``: detectors on shops, series with faults put in, labelled series and real data, what
-alerts are grouped into, and forecasts of missed promises; the pages under docs that say so rewritten."""
+alerts are grouped into, forecasts of missed promises, and tuning; the pages under docs that say so rewritten."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 from streams.errors import DaybookError
 from tests.benchmarks.report import DOCS, put
-from tests.evaluation import faults, grouped_report, nab, promises, real_report, shop, shops
+from tests.evaluation import faults, grouped_report, nab, promises, real_report, shop, shops, tuned_report
 from tests.evaluation.record import sizes_in
 
 PAGE = DOCS / "detection.md"
 IMAGES = DOCS / "img"
-PAGES = {"incidents": DOCS / "incidents.md", "promises": DOCS / "casework.md"}
+PAGES = {"incidents": DOCS / "incidents.md", "promises": DOCS / "casework.md", "tuning": DOCS / "tuning.md"}
 """Of the parts that are on another page."""
-PARTS = ("shops", "faults", "nab", "real", "incidents", "promises")
+PARTS = ("shops", "faults", "nab", "real", "incidents", "promises", "tuning")
 
 
 def main() -> int:
@@ -48,6 +48,9 @@ def main() -> int:
             wanted.sizes, range(1, wanted.seeds + 1), wanted.processes, stale=wanted.stale
         ),
         "promises": lambda: promises.measure(wanted.processes, images),
+        "tuning": lambda: tuned_report.measure(
+            range(1, wanted.seeds + 1), wanted.processes, images, stale=wanted.stale
+        ),
     }
     for part in [wanted.only] if wanted.only else PARTS:
         try:

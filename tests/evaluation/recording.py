@@ -264,15 +264,20 @@ def obtain(size: int, seed: int, with_incidents: bool, *, stale: bool = False) -
 
 def make(size: int, seed: int, with_incidents: bool) -> Path:
     """Record a shop and put it into the cache."""
+    path = path_of(size, seed, with_incidents, definitions())
+    return keep(path, _settings(size, seed, with_incidents), size, seed)
+
+
+def keep(path: Path, settings: SimulatorSettings, size: int, seed: int) -> Path:
+    """Record a shop as some settings have it, from where the seed begins, in a file of that name."""
     kpis = definitions()
     before = gc.get_threshold()
     # Orders and tickets hold no cycles: looking for some costs a third of the time.
     gc.set_threshold(200_000, 20, 100)
     try:
-        recording = record(_settings(size, seed, with_incidents), kpis, shop.begins(seed), size, seed)
+        recording = record(settings, kpis, shop.begins(seed), size, seed)
     finally:
         gc.set_threshold(*before)
-    path = path_of(size, seed, with_incidents, kpis)
     save(path, recording)
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -76,14 +77,14 @@ def begins(seed: int) -> int:
     return days.at(days.day_of(_FIRST) + 13 * 7 * (seed % 4), 0)
 
 
-def usual(size: int, seed: int) -> SimulatorSettings:
+def usual(size: int, seed: int, weeks: int = WEEKS) -> SimulatorSettings:
     """A shop without incidents. ``size`` is orders a day."""
     start = begins(seed)
     days = LocalDays("Europe/Berlin", start - LEAD_IN - DAY)
     return SimulatorSettings(
         start=days.at(days.day_of(start) - LEAD_IN // DAY, 0),
         # The heartbeat at the end is still to come.
-        end=days.at(days.day_of(start) + 7 * WEEKS, 0) + MINUTE,
+        end=days.at(days.day_of(start) + 7 * weeks, 0) + MINUTE,
         reference=start,
         seed=1_000 + seed,
         orders_per_day=size,
@@ -91,25 +92,29 @@ def usual(size: int, seed: int) -> SimulatorSettings:
     )
 
 
-def troubled(size: int, seed: int) -> SimulatorSettings:
-    """The same shop with incidents in the weeks after :data:`LEARNING_WEEKS`."""
-    settings = usual(size, seed)
-    return replace(settings, incidents=incidents(settings, seed))
+def troubled(size: int, seed: int, weeks: int = WEEKS, kinds: Collection[str] | None = None) -> SimulatorSettings:
+    """The same shop with incidents in the weeks after :data:`LEARNING_WEEKS`, of some ``kinds`` or of all."""
+    settings = usual(size, seed, weeks)
+    return replace(settings, incidents=incidents(settings, seed, weeks, kinds))
 
 
-def incidents(settings: SimulatorSettings, seed: int) -> list[Incident]:
-    """One incident in each equal part of the weeks in which incidents may be, their kinds shuffled.
+def incidents(
+    settings: SimulatorSettings, seed: int, weeks: int = WEEKS, kinds: Collection[str] | None = None
+) -> list[Incident]:
+    """One incident in each equal part of the weeks in which incidents may be, their kinds shuffled; three in two weeks.
 
     They begin by day, in the first third of their part; the rest is for what follows from them.
     """
     generator = np.random.default_rng([seed, int(settings.orders_per_day), 7])
     days = LocalDays(settings.timezone, settings.start)
     start = begins(seed)
-    first, last = start + LEARNING_WEEKS * WEEK, start + WEEKS * WEEK
-    part = (last - first) / len(_PER_RUN)
+    first, last = start + LEARNING_WEEKS * WEEK, start + weeks * WEEK
+    per_run = [kind for kind in _PER_RUN if kinds is None or kind in kinds]
+    count = len(_PER_RUN) * (weeks - LEARNING_WEEKS) // (WEEKS - LEARNING_WEEKS)
+    part = (last - first) / count
     found = []
-    for number, place in enumerate(generator.permutation(len(_PER_RUN)).tolist()):
-        kind = _PER_RUN[place]
+    for number, place in enumerate(generator.permutation(count).tolist()):
+        kind = per_run[place % len(per_run)]
         day = days.day_of(int(first + number * part + generator.uniform(0, part / 3)))
         while kind in _NEEDS_STAFF and (days.weekday(day) > 4 or days.holiday(day)):
             day += 1

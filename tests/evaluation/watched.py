@@ -52,7 +52,8 @@ def recorded(sizes: Iterable[int], seeds: Iterable[int], *, stale: bool = False)
 
 
 @cache
-def _code() -> bytes:
+def code() -> bytes:
+    """A hash of what all watchers follow from."""
     digest = hashlib.blake2b(digest_size=16)
     for path in sorted((recording.ROOT / "detectors").rglob("*.py")):
         digest.update(str(path.relative_to(recording.ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -63,7 +64,7 @@ def _code() -> bytes:
 
 def path_of(of: Path, watcher: str, pages: float) -> Path:
     """Where what a watcher said of a recording is, or will be."""
-    digest = hashlib.blake2b(_code(), digest_size=6)
+    digest = hashlib.blake2b(code(), digest_size=6)
     digest.update(f"{watcher} {pages}".encode())
     return of.parent / FOLDER / f"{of.stem}-{watcher}-{digest.hexdigest()}.npz"
 

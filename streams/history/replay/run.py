@@ -49,8 +49,13 @@ def engine_of(
 
 def calendar_of(config: Config, source: Source) -> BusinessCalendar:
     """The calendar as configured, with all that the archived one announces."""
+    return calendar_in(config, source.folder)
+
+
+def calendar_in(config: Config, folder: Path) -> BusinessCalendar:
+    """The same of an archive in a folder, which need not be there."""
     calendar = business_calendar(config)
-    calendar.put(occasion_of(entry) for entry in _announced(source.folder))
+    calendar.put(occasion_of(entry) for entry in _announced(folder))
     return calendar
 
 

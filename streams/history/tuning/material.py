@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,8 +75,9 @@ def _as_told(values: Sequence[KpiValue]) -> list[KpiValue]:
     return [replace(value, status="final", revision=0) for value in values]
 
 
-def labels_in(path: Path) -> list[Said]:
-    """What a CSV file says was wrong: ``since`` and ``until`` (RFC 3339), and perhaps ``kpi`` and ``what``.
+def labels_in(path: Path, known: Iterable[str]) -> list[Said]:
+    """What a CSV file says was wrong: ``since`` and ``until`` (RFC 3339), and perhaps ``kpi``, one of the ``known``
+    ones, and ``what``.
 
     Raises :class:`TuningError` with the line of the first mistake.
     """
@@ -86,12 +87,13 @@ def labels_in(path: Path) -> list[Said]:
             unknown = set(rows.fieldnames or ()) - set(_COLUMNS)
             if unknown or not {"since", "until"} <= set(rows.fieldnames or ()):
                 raise TuningError(f"{path}:1: expected the columns since, until and perhaps kpi, what")
-            return [_said(path, rows.line_num, row) for row in rows]
+            names = set(known)
+            return [_said(path, rows.line_num, row, names) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TuningError(f"{path}: cannot be read ({error})") from None
 
 
-def _said(path: Path, line: int, row: dict[str, str | None]) -> Said:
+def _said(path: Path, line: int, row: dict[str, str | None], known: Collection[str]) -> Said:
     moments = []
     for name in ("since", "until"):
         try:
@@ -101,16 +103,16 @@ def _said(path: Path, line: int, row: dict[str, str | None]) -> Said:
     since, until = moments
     if until <= since:
         raise TuningError(f"{path}:{line}: it ends before it begins")
-    return Said(Label(since, until, (row.get("what") or "").strip()), (row.get("kpi") or "").strip(), line)
+    kpi = (row.get("kpi") or "").strip()
+    if kpi and kpi not in known:
+        raise TuningError(f"{path}:{line}: there is no KPI {kpi!r}")
+    return Said(Label(since, until, (row.get("what") or "").strip()), kpi, line)
 
 
-def labels_of(path: Path, said: Iterable[Said], kpi: str, known: Iterable[str], since: int, until: int) -> list[Label]:
-    """Those about a KPI, by time. Raises :class:`TuningError` for one of a KPI that there is not, or that lies outside
-    of history, which goes from ``since`` to ``until`` (epoch ms)."""
-    names = set(known)
+def labels_of(path: Path, said: Iterable[Said], kpi: str, since: int, until: int) -> list[Label]:
+    """Those about a KPI, by time. Raises :class:`TuningError` for one that lies outside of history, which goes from
+    ``since`` to ``until`` (epoch ms)."""
     for one in said:
-        if one.kpi and one.kpi not in names:
-            raise TuningError(f"{path}:{one.line}: there is no KPI {one.kpi!r}")
         if one.label.since < since or one.label.until > until:
             raise TuningError(
                 f"{path}:{one.line}: lies outside of the history, which goes from {format_time(since)} to "
