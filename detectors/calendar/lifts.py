@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from math import exp
 from typing import Any
 
-_DAY = 86_400_000
-_YEAR = 365.25 * _DAY
+_YEAR = 365.25 * 86_400_000
 _LEAST, _MOST = 0.02, 50.0
 TYPICAL: Mapping[str, float] = {"promotion": 1.0, "holiday": 1.0}
 """Where nothing was learned nothing is changed."""
@@ -34,21 +33,16 @@ class Lifts:
         self._events = events
         self._typical = dict(typical)
         self._memory = memory * _YEAR
-        self._learned: dict[str, list[float]] = {}  # seen, usual, when last, when first
+        self._learned: dict[str, list[float]] = {}  # seen, usual, when
 
     def factor(self, kinds: Iterable[str]) -> float:
         """What the usual is multiplied by while these are on; 1 where none is."""
         product = 1.0
         for kind in kinds:
-            seen, usual = self._learned.get(kind, (0.0, 0.0))[:2]
+            seen, usual, _ = self._learned.get(kind, (0.0, 0.0, 0.0))
             before = self._typical.get(kind, 1.0)
             product *= min(max((seen + self._events * before) / (usual + self._events), _LEAST), _MOST)
         return product
-
-    def knows(self, kind: str, time: float) -> bool:
-        """Whether at an instant (epoch ms) such an occasion has been seen before, on another day."""
-        learned = self._learned.get(kind)
-        return learned is not None and time - learned[3] >= _DAY
 
     def learn(self, kinds: Iterable[str], time: float, seen: float, usual: float) -> None:
         """Take in what was seen in a reading that began then (epoch ms), and what is usual without occasions."""
@@ -57,7 +51,7 @@ class Lifts:
             return
         others = self.factor(kinds)
         for kind in kinds:
-            sums = self._learned.setdefault(kind, [0.0, 0.0, time, time])
+            sums = self._learned.setdefault(kind, [0.0, 0.0, time])
             fade = exp(-max(0.0, time - sums[2]) / self._memory)
             own = self.factor((kind,))
             expected = usual * others / own

@@ -194,8 +194,8 @@ class KpiWatch:
     def _held(self, x: Reading, look: Look, around: Circumstances, cases: float) -> Held:
         if not around.teaches:
             return "calendar"
-        if around.holiday and not (self._lifted and self._lifts.knows("holiday", x["time"])):
-            return "holiday"  # how few there are on one has to be seen once
+        if around.holiday and not self._lifted:
+            return "holiday"
         if cases < self._settings.least_cases:
             return "least_cases"
         return "" if self._is_large(x, look) else "least_change"
@@ -227,15 +227,14 @@ class KpiWatch:
     def _learn(self, one: Seen, group: _Group) -> None:
         if not one.around.open:
             return
-        evidence = one.held != "holiday"  # what is strange among holidays is not known either
-        if one.look.judged and one.around.teaches and evidence and not self._onset.open:
+        if one.look.judged and one.around.teaches and not self._onset.open:
             group.calibration.learn(one.raw)
             group.wander.learn(one.look.evidence.sums)
         if one.around.kinds and not one.value.slice and self._lifted:
             usual = one.series.model.expect({**one.x, "lift": 1.0})
             if usual is not None and one.value.value is not None:
                 self._lifts.learn(one.around.kinds, one.x["time"], one.x["value"], usual.middle)
-        one.series.learn(one.x, one.look, one.both, one.around.teaches, self._settings.protect, evidence)
+        one.series.learn(one.x, one.look, one.both, one.around.teaches, self._settings.protect)
 
     def _judgement(
         self, seen: Sequence[Seen], members: Mapping[tuple[str, ...], list[int]], surprise: float, alert: bool

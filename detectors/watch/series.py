@@ -108,23 +108,17 @@ class SeriesWatch:
         return x["weight"] if off > 0.0 else -x["weight"]
 
     def learn(
-        self,
-        x: Reading,
-        look: Look,
-        strange: float,
-        teaches: bool = True,
-        protect: float = DEFAULT.protect,
-        evidence: bool = True,
+        self, x: Reading, look: Look, strange: float, teaches: bool = True, protect: float = DEFAULT.protect
     ) -> bool:
         """Take a reading for usual, unless it is ``strange`` (-log10 p, from ``protect`` on) or does not teach. Whether
-        it was learned. Without ``evidence`` it makes no later one strange."""
-        if self._silence is not None and evidence:
+        it was learned."""
+        if self._silence is not None:
             self._silence.note(x)
         if not teaches:
             # What is known to be broken is no evidence either.
             self._pass_over(x)
             return False
-        if look.judged and evidence:
+        if look.judged:
             self._scan.add(look.score, look.weight, look.cases)
         if self._strange_since is None:
             if strange >= protect and not self._is_new(x, look):

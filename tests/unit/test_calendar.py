@@ -206,16 +206,6 @@ def test_kinds_that_meet_multiply_and_each_learns_its_own() -> None:
     assert lifts.factor(["holiday"]) < 0.7
 
 
-def test_an_occasion_is_known_from_another_day() -> None:
-    lifts = Lifts()
-    assert not lifts.knows("holiday", 0.0)
-    for hour in range(24):
-        lifts.learn(["holiday"], hour * HOUR, 3.0, 30.0)
-        assert not lifts.knows("holiday", hour * HOUR)
-    assert lifts.knows("holiday", 24 * HOUR)
-    assert not lifts.knows("promotion", 24 * HOUR)
-
-
 def test_lifts_can_be_kept() -> None:
     lifts = Lifts()
     lifts.learn(["promotion"], 5, 60.0, 30.0)

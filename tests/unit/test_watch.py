@@ -230,21 +230,6 @@ def test_a_promotions_lift_is_learned() -> None:
     assert 1.5 < float(np.median(ratios)) < 2.4
 
 
-def test_how_few_there_are_on_a_holiday_has_to_be_seen_once() -> None:
-    days = (3 * 7 + 3, 3 * 7 + 4, 4 * 7 + 1)  # two in a row, and one later
-    calendar = BusinessCalendar("UTC")
-    for day in days:
-        start = MONDAY + day * 24 * HOUR
-        calendar.put([Occasion(str(day), "holiday", start, start + 24 * HOUR, "Feast")])
-    few = orders(5 * WEEK)
-    for day in days[:2]:
-        for hour in range(day * 24, (day + 1) * 24):
-            few[hour] = replace(few[hour], value=float(round((few[hour].value or 0) * 0.2)))
-    few = put(few, range(days[2] * 24, (days[2] + 1) * 24), 0.0)
-    found = {hour // 24 for hour, _ in alerts(told(watch(kpis(), calendar=calendar), few)) if hour >= 3 * WEEK}
-    assert found == {days[2]}, "of the first two nobody is told, of none at all on the third somebody is"
-
-
 def test_a_closed_shop_is_not_judged() -> None:
     hours = Hours([[(8 * 60, 20 * 60)]] * 7, "UTC")
     calendar = BusinessCalendar("UTC", hours)
