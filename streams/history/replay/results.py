@@ -83,7 +83,7 @@ class Results:
         try:
             (self._draft / "kpis").mkdir(parents=True)
         except OSError as error:
-            raise ResultsError(f"{self._folder}: cannot be written ({error.strerror})") from None
+            raise self._unwritable(error) from None
         return self
 
     def put(self, values: Iterable[KpiValue], incidents: Iterable[Incident]) -> None:
@@ -96,19 +96,25 @@ class Results:
     def conclude(self, summary: Summary, conditions: Conditions | None = None) -> None:
         """Write the rest, the summary, and the ``conditions`` under which it was made."""
         self._write()
-        with (self._draft / "incidents.jsonl").open("wb") as file:
-            for one in sorted(self._incidents.values(), key=lambda one: (one.since, one.id)):
-                file.write(one.encode() + b"\n")
-        (self._draft / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
-        if conditions is not None:
-            conditions.write(self._draft)
+        try:
+            with (self._draft / "incidents.jsonl").open("wb") as file:
+                for one in sorted(self._incidents.values(), key=lambda one: (one.since, one.id)):
+                    file.write(one.encode() + b"\n")
+            (self._draft / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+            if conditions is not None:
+                conditions.write(self._draft)
+        except OSError as error:
+            raise self._unwritable(error) from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self._draft.replace(self._folder)
-        else:
+        try:
+            if error is None:
+                self._draft.replace(self._folder)
+        except OSError as failed:
+            raise self._unwritable(failed) from None
+        finally:
             shutil.rmtree(self._draft, ignore_errors=True)
 
     def _write(self) -> None:
@@ -120,7 +126,10 @@ class Results:
         try:
             _frame(rows).write_parquet(path, compression="zstd")
         except OSError as error:
-            raise ResultsError(f"{self._folder}: cannot be written ({error.strerror or error})") from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> ResultsError:
+        return ResultsError(f"{self._folder}: cannot be written ({error.strerror or error})")
 
 
 def slice_text(slice_: Mapping[str, str]) -> str:
