@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.cli.harmless import printable
 from streams.cli.pacing import MAX, Speed
 from streams.cli.settings import Settings, configured, example
 
@@ -92,7 +93,7 @@ def _origin(config: Config, files: list[Path], kafka: bool) -> str:
     """Where the events are from; empty for the archive, which says so itself."""
     if kafka:
         return f"the topics of {config.namespace} at {config.kafka.bootstrap}"
-    return ", ".join("standard input" if str(path) == "-" else str(path) for path in files)
+    return ", ".join("standard input" if str(path) == "-" else printable(str(path)) for path in files)
 
 
 def _run(
