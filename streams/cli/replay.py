@@ -68,7 +68,11 @@ def replay(
         raise click.UsageError("--speed is for what is told, and with --no-detection nothing is")
     config = settings.attach() if kafka else settings.load()
     period = between(config, since, until)
+    from streams.history.replay.results import must_be_new
     from streams.kpis.warm import warm
+
+    if out is not None:
+        must_be_new(out)  # said before the work, and not after it
 
     with source_chosen(config, wanted, kafka, period) as source:
         warm()

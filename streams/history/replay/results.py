@@ -78,8 +78,7 @@ class Results:
         self._incidents: dict[str, Incident] = {}
 
     def __enter__(self) -> Self:
-        if self._folder.exists():
-            raise ResultsError(f"{self._folder}: is there already; name another folder")
+        must_be_new(self._folder)
         try:
             (self._draft / "kpis").mkdir(parents=True)
         except OSError as error:
@@ -130,6 +129,12 @@ class Results:
 
     def _unwritable(self, error: OSError) -> ResultsError:
         return ResultsError(f"{self._folder}: cannot be written ({error.strerror or error})")
+
+
+def must_be_new(folder: Path) -> None:
+    """Raises :class:`ResultsError` where a folder for results is there already."""
+    if folder.exists():
+        raise ResultsError(f"{folder}: is there already; name another folder")
 
 
 def slice_text(slice_: Mapping[str, str]) -> str:
