@@ -84,8 +84,8 @@ def drawn(
     }
 
 
-def in_words(points: Sequence[Point]) -> str:
-    """What the plot shows."""
+def in_words(points: Sequence[Point], as_known_then: bool = True) -> str:
+    """What the plot shows. Unless values were told ``as_known_then``, it is not known which were corrected."""
     known = [point for point in points if point.value is not None or point.first is not None]
     if not known:
         return "nothing is known of that time"
@@ -94,5 +94,6 @@ def in_words(points: Sequence[Point]) -> str:
     if any(point.low is not None for point in points):
         said.append(f"{sum(point.unusual for point in points):,} outside of what was expected")
         said.append(f"{alerts:,} alerted of" if alerts else "none alerted of")
-    said.append(f"{corrected:,} corrected later" if corrected else "none corrected later")
+    if corrected or as_known_then:
+        said.append(f"{corrected:,} corrected later" if corrected else "none corrected later")
     return ", ".join(said)

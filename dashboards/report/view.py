@@ -112,6 +112,7 @@ class View:
         summary, said, weeks = self._summary, self._conditions, self._weeks()
         counts = summary.counts
         corrected = sum(len(course.corrections) for course in self._courses)
+        then = f"of those shown here, {corrected:,} were corrected later" if said.detect else "as they are known since"
         rate = f", {summary.incidents / weeks:.1f} a week" if weeks else ""
         agreed = f"{said.per_week:g} a week" + (f"; of its own: {', '.join(said.own)}" if said.own else "")
         return [
@@ -122,7 +123,7 @@ class View:
                 f"{summary.alerts:,} of single series" if said.detect else "not looked for",
             ),
             ("Agreed alerts", agreed if said.detect else ""),
-            ("Values", f"{summary.values:,}; of those shown here, {corrected:,} were corrected later"),
+            ("Values", f"{summary.values:,}; {then}"),
             ("Counted", f"{counts.events:,} events of {counts.records:,} records ({counts.heartbeats:,} heartbeats)"),
             ("Not counted", f"{counts.duplicates:,} repeats, {counts.late:,} late, {counts.rejected:,} that are none"),
             ("Events from", said.source),
@@ -174,7 +175,9 @@ class View:
         has_goal = not course.slice and course.stat == kpi.goal_stat
         goal = (kpi.goal_min, kpi.goal_max) if has_goal else (None, None)
         where, stat = where_of(course), "" if course.stat == "value" else course.stat
-        words = f"{label_of(kpi.name, course.stat)}, {where or 'all'}: {in_words(course.points)}"
+        words = (
+            f"{label_of(kpi.name, course.stat)}, {where or 'all'}: {in_words(course.points, self._conditions.detect)}"
+        )
         return Plot(
             anchor=f"kpi-{kpi.name}-{number}",
             heading=", ".join(part for part in (where[:1].upper() + where[1:], stat) if part),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,17 +62,21 @@ def backfill(
 
     if not 1000 <= step <= LONGEST_STEP_MS:
         raise click.UsageError("--step: expected 1s to 5m; Prometheus shows a sample for five minutes, no longer")
+    if since is not None and until is not None and since > until:
+        raise click.UsageError(f"--since {since:%Y-%m-%d} --until {until:%Y-%m-%d}: ends before it begins")
     config = settings.load()
+    from streams.history.archive.layout import midnight
     from streams.history.backfill.folder import held
     from streams.history.backfill.promtool import promtool
+    from streams.kpis.grid import DAY_MS
 
     # Said before the work, and not after it.
     promtool()
     with held(data_dir):
         pass
     period = Period(
-        since=0 if since is None else _ms(since),
-        until=_ms(datetime.max - timedelta(days=1)) if until is None else _ms(until + timedelta(days=1)) - 1,
+        since=0 if since is None else midnight(since.date()),
+        until=midnight((until or datetime.max).date()) + DAY_MS - 1,
         step=step,
     )
     filled = (_from_archive if replayed is None else partial(_from_folder, replayed))(config, data_dir, period, job)
@@ -123,7 +127,3 @@ def _moment(at: int) -> str:
 
 def _now() -> int:
     return int(time.time() * 1000)
-
-
-def _ms(day: datetime) -> int:
-    return int(day.replace(tzinfo=UTC).timestamp() * 1000)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.cli.harmless import printable
 from streams.cli.pacing import MAX, Speed
 from streams.cli.settings import Settings, configured, example
 
@@ -67,7 +68,11 @@ def replay(
         raise click.UsageError("--speed is for what is told, and with --no-detection nothing is")
     config = settings.attach() if kafka else settings.load()
     period = between(config, since, until)
+    from streams.history.replay.results import must_be_new
     from streams.kpis.warm import warm
+
+    if out is not None:
+        must_be_new(out)  # said before the work, and not after it
 
     with source_chosen(config, wanted, kafka, period) as source:
         warm()
@@ -92,7 +97,7 @@ def _origin(config: Config, files: list[Path], kafka: bool) -> str:
     """Where the events are from; empty for the archive, which says so itself."""
     if kafka:
         return f"the topics of {config.namespace} at {config.kafka.bootstrap}"
-    return ", ".join("standard input" if str(path) == "-" else str(path) for path in files)
+    return ", ".join("standard input" if str(path) == "-" else printable(str(path)) for path in files)
 
 
 def _run(

@@ -97,7 +97,7 @@ def _files_told(config: Config, files: Sequence[Path], folder: Path, period: tup
             return source_of_files(config, files, folder, period, now=now, odd=tell, progress=progress)
     finally:
         for one in shown:
-            click.echo(f"warning: {one.file}:{one.line}: no event: {printable(one.why)}", err=True)
+            click.echo(f"warning: {printable(one.file)}:{one.line}: no event: {printable(one.why)}", err=True)
         if odd > SHOWN:
             click.echo(f"warning: {odd - SHOWN:,} more lines that are no events", err=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
@@ -27,17 +28,17 @@ class JudgedCollector:
         registry.register(self)
 
     def tell(self, values: Iterable[KpiValue]) -> None:
-        """Take in final values as they were judged; the last grain of each KPI is shown."""
-        by_kpi: dict[str, list[KpiValue]] = {}
-        for value in values:
-            if value.status != "final":
-                continue
-            several = by_kpi.setdefault(value.kpi, [])
-            if several and several[0].start < value.start:
-                several.clear()
-            several.append(value)
-        if by_kpi:
-            self._told = {**self._told, **{kpi: tuple(several) for kpi, several in by_kpi.items()}}
+        """Take in final values as they were judged; the last grain of each KPI is shown. What comes late may be of a
+        slice that is new in that grain, and then adds to it, or in one before, and is passed over."""
+        told = dict(self._told)
+        finals = sorted((value for value in values if value.status == "final"), key=_grain)
+        for (kpi, start), several in groupby(finals, key=_grain):
+            shown = told.get(kpi, ())
+            if not shown or shown[0].start < start:
+                told[kpi] = tuple(several)
+            elif shown[0].start == start:
+                told[kpi] = tuple({value.series: value for value in (*shown, *several)}.values())
+        self._told = told
 
     def forget(self, kpis: Iterable[str]) -> None:
         """Show nothing of these KPIs any more."""
@@ -76,3 +77,7 @@ class JudgedCollector:
                 labels=labels,
             ),
         )
+
+
+def _grain(value: KpiValue) -> tuple[str, int]:
+    return value.kpi, value.start

@@ -70,6 +70,11 @@ def test_a_grain_is_shown_from_its_end_to_the_end_of_the_next(tmp_path: Path) ->
         assert shown(replayed, time) == of
 
 
+def test_it_ends_with_the_last_grain_and_not_with_the_day(tmp_path: Path) -> None:
+    replayed = Replayed(CONFIG, written(tmp_path, value(0, 5), value(25, 7)))
+    assert [replayed.settled for _ in replayed.read()] == [START + DAY, START + 26 * HOUR]
+
+
 def test_what_was_corrected_last_holds_whenever_it_was_told(tmp_path: Path) -> None:
     again = value(0, 6, status="corrected", revision=1), value(0, 8, status="corrected", revision=2)
     replayed = read(CONFIG, written(tmp_path, value(0, 5), value(1, 7), *again))

@@ -20,9 +20,9 @@ from streams.events.types import CalendarEntry, SourceHeartbeat
 from streams.history.archive.files import ArchiveError
 from streams.history.replay.conditions import read_conditions
 from streams.history.replay.engine import Engine, coarse
-from streams.history.replay.lane import OVER, Step, lane, side_by_side
+from streams.history.replay.lane import OVER, Counts, Step, lane, side_by_side
 from streams.history.replay.processes import steps_of
-from streams.history.replay.results import ResultsError, pairs_in, slice_text
+from streams.history.replay.results import Results, ResultsError, Summary, pairs_in, slice_text
 from streams.history.replay.run import replay
 from streams.history.replay.source import ReplayError, Source, missing, source_of
 from streams.ingest.simulator import Simulation, SimulatorSettings
@@ -184,6 +184,20 @@ def test_results_are_written_for_other_programs(archive: Path, tmp_path: Path) -
     assert (conditions.timezone, conditions.source, conditions.gaps) == ("Europe/Berlin", "a year", ())
     with pytest.raises(ResultsError, match="is there already"):
         replay(CONFIG, source_of(archive), out)
+
+
+def test_a_folder_that_comes_to_be_meanwhile_is_left_as_it_is_and_said(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def write() -> None:
+        with Results(out) as results:
+            results.conclude(Summary(Counts(), 0, 0, 0, 0.0))
+            out.mkdir()
+            (out / "mine").touch()
+
+    with pytest.raises(ResultsError, match=r"out: cannot be written .Directory not empty."):
+        write()
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["out", "out/mine"]
 
 
 def test_a_damaged_file_is_named_and_nothing_is_written(archive: Path, tmp_path: Path) -> None:

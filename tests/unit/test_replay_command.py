@@ -92,6 +92,21 @@ def test_nothing_is_left_but_what_was_asked_for(tmp_path: Path, monkeypatch: pyt
     assert sorted(path.name for path in Path("out").iterdir()) == left
 
 
+def test_a_file_may_have_any_name_there_is() -> None:
+    name = written(os.fsdecode(b"a\xff.jsonl"), [b"no event", *lines()])
+    result = call("--files", name, "--out", "out")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("warning: a\\xdcff.jsonl:1: no event")
+    assert read_conditions(Path("out")).source == "a\\xdcff.jsonl"
+
+
+def test_a_folder_that_is_there_is_refused_before_anything_is_read() -> None:
+    Path("out").mkdir()
+    result = call("--files", written("some.jsonl", [b"no event", *lines()]), "--out", "out")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == ["daybook: out: is there already; name another folder"]
+
+
 def test_odd_lines_are_named_and_counted() -> None:
     some = [b"no event", *lines(), *[b"{}"] * 15]
     result = call("--files", written("some.jsonl", some))

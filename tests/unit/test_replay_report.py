@@ -217,6 +217,8 @@ def test_a_replay_that_keeps_what_comes_of_it_writes_one(tmp_path: Path) -> None
     assert f"written to {out}\n{out / NAME} can be opened in a browser" in result.output
     page = Page((out / NAME).read_text(encoding="utf-8"))
     assert "not looked for" in page.said()
+    assert "as they are known since" in page.said()
+    assert "none corrected later" not in page.said(), "what was known at the time was not told"
     assert "outside of what was expected" not in page.said(), "nothing was"
     assert str(tmp_path / "archive" / "daybook") in page.said()
     assert len(plots(page)) >= len(CONFIG.kpis)

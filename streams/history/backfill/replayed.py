@@ -66,7 +66,8 @@ class Replayed:
         """The beginning of the first grain, epoch ms."""
         self.settled: int | None = None
         """The time up to which :meth:`at` can be asked."""
-        self.days = -(-(whole["end"] - self.began) // DAY_MS)
+        self._end: int = whole["end"]
+        self.days = -(-(self._end - self.began) // DAY_MS)
         """How many days there are."""
         self._exporter = Exporter(config)
         self._due: list[tuple[int, dict[str, list[KpiValue]]]] = []
@@ -110,7 +111,8 @@ class Replayed:
                 if window is not None:
                     shown.setdefault(value.kpi, []).append(msgspec.structs.replace(value, rolling=True, span=window))
             self._due.append((int(at), shown))
-        self.settled = end
+        # Behind the last grain nothing is known, and what is filled in is not filled in again.
+        self.settled = min(end, self._end)
 
     def _value(self, row: dict[str, Any]) -> KpiValue:
         bounds = [row.pop(name) for name in ("low", "middle", "high")]

@@ -78,12 +78,11 @@ class Results:
         self._incidents: dict[str, Incident] = {}
 
     def __enter__(self) -> Self:
-        if self._folder.exists():
-            raise ResultsError(f"{self._folder}: is there already; name another folder")
+        must_be_new(self._folder)
         try:
             (self._draft / "kpis").mkdir(parents=True)
         except OSError as error:
-            raise ResultsError(f"{self._folder}: cannot be written ({error.strerror})") from None
+            raise self._unwritable(error) from None
         return self
 
     def put(self, values: Iterable[KpiValue], incidents: Iterable[Incident]) -> None:
@@ -96,19 +95,25 @@ class Results:
     def conclude(self, summary: Summary, conditions: Conditions | None = None) -> None:
         """Write the rest, the summary, and the ``conditions`` under which it was made."""
         self._write()
-        with (self._draft / "incidents.jsonl").open("wb") as file:
-            for one in sorted(self._incidents.values(), key=lambda one: (one.since, one.id)):
-                file.write(one.encode() + b"\n")
-        (self._draft / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
-        if conditions is not None:
-            conditions.write(self._draft)
+        try:
+            with (self._draft / "incidents.jsonl").open("wb") as file:
+                for one in sorted(self._incidents.values(), key=lambda one: (one.since, one.id)):
+                    file.write(one.encode() + b"\n")
+            (self._draft / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+            if conditions is not None:
+                conditions.write(self._draft)
+        except OSError as error:
+            raise self._unwritable(error) from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self._draft.replace(self._folder)
-        else:
+        try:
+            if error is None:
+                self._draft.replace(self._folder)
+        except OSError as failed:
+            raise self._unwritable(failed) from None
+        finally:
             shutil.rmtree(self._draft, ignore_errors=True)
 
     def _write(self) -> None:
@@ -120,7 +125,16 @@ class Results:
         try:
             _frame(rows).write_parquet(path, compression="zstd")
         except OSError as error:
-            raise ResultsError(f"{self._folder}: cannot be written ({error.strerror or error})") from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> ResultsError:
+        return ResultsError(f"{self._folder}: cannot be written ({error.strerror or error})")
+
+
+def must_be_new(folder: Path) -> None:
+    """Raises :class:`ResultsError` where a folder for results is there already."""
+    if folder.exists():
+        raise ResultsError(f"{folder}: is there already; name another folder")
 
 
 def slice_text(slice_: Mapping[str, str]) -> str:

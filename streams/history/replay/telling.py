@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from detectors.incidents.incident import Change, Incident
@@ -25,10 +24,10 @@ class Happening(NamedTuple):
 
 
 class Teller:
-    """Knows what has been told of incidents."""
+    """Knows how much of the history of each incident has been told: to a history is only added."""
 
     def __init__(self) -> None:
-        self._told: dict[str, set[Change]] = {}
+        self._told: dict[str, int] = {}
 
     def happenings(self, news: News) -> list[Happening]:
         """What is new, by time; of one time, alerts before what incidents make of them."""
@@ -37,8 +36,7 @@ class Teller:
         found += [Happening(change.at, Turn(one, change)) for one in news.incidents for change in self._new(one)]
         return sorted(found, key=lambda one: one.at)
 
-    def _new(self, one: Incident) -> Iterator[Change]:
-        # An incident that takes in another one has the history of both, so what is new need not be at the end.
-        told = self._told.get(one.id, set())
-        self._told[one.id] = {*one.history}
-        yield from (change for change in one.history if change not in told)
+    def _new(self, one: Incident) -> tuple[Change, ...]:
+        told = self._told.get(one.id, 0)
+        self._told[one.id] = len(one.history)
+        return one.history[told:]
