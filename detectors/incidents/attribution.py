@@ -24,7 +24,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from detectors.incidents import divided, waits
-from detectors.incidents.divided import Counts
+from detectors.incidents.divided import VAGUE, Counts
 from streams.kpis.values import KpiValue
 
 Slice = tuple[tuple[str, str], ...]
@@ -36,8 +36,6 @@ LEAST_CASES = 3.0
 """What rests on fewer orders, parcels or tickets explains nothing."""
 _WIDTH = 2.0 * 2.576
 """99 % of values lie in so many standard deviations."""
-_VAGUE = 0.15
-"""What is expected of a slice may itself be wrong by such a share, hour after hour."""
 _EDGE = 0.02
 """Ratios vary as if none were nearer to 0 or 1."""
 
@@ -194,7 +192,7 @@ def _fit(amounts: Iterable[Amount], kind: str, single: float, factor: float | No
     for one, variance in several:
         # Where nothing was expected there is no factor, and whatever came is as good.
         middle = one.actual if factor is None else factor * one.expected
-        spread = variance * _grown(one, factor or 0.0, kind) + (_VAGUE * _rarer(one, middle, kind)) ** 2
+        spread = variance * _grown(one, factor or 0.0, kind) + (VAGUE * _rarer(one, middle, kind)) ** 2
         found -= 0.5 * ((one.actual - middle) ** 2 / spread + log(spread))
     return found
 

@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 LEARNED = 200.0
 """Shares are known as if from so many cases: one of a half is wrong by four in a hundred."""
 VAGUE = 0.15
-"""How many are expected may itself be wrong by such a share, hour after hour."""
+"""What is expected may itself be wrong by such a share, hour after hour."""
 _FEW = 0.1
 """Where none were expected some may come."""
 

@@ -11,10 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from detectors.incidents.divided import VAGUE, Floats
 
-VAGUE = 0.15
-"""What is expected may itself be wrong by such a share, hour after hour."""
 _FORMS = float(np.log(2.0))
 """What it costs to say which of two forms it has, nats."""
 _LEAST = 1e-3

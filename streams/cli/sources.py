@@ -94,12 +94,26 @@ def _files_told(config: Config, files: Sequence[Path], folder: Path, period: tup
     try:
         with _progress("reading files") as progress:
             now = time.time_ns() // 1_000_000
-            return source_of_files(config, files, folder, period, now=now, odd=tell, progress=progress)
+            return source_of_files(
+                config, files, folder, period, now=now, odd=tell, quiet=_tell_quiet, progress=progress
+            )
     finally:
         for one in shown:
             click.echo(f"warning: {printable(one.file)}:{one.line}: no event: {printable(one.why)}", err=True)
         if odd > SHOWN:
             click.echo(f"warning: {odd - SHOWN:,} more lines that are no events", err=True)
+
+
+def _tell_quiet(since: int, until: int) -> None:
+    from streams.events.times import format_time
+    from streams.kpis.grid import DAY_MS
+
+    days = (until - since) // DAY_MS
+    click.echo(
+        f"warning: nothing happened for {days:,} days, from {format_time(since)} to {format_time(until)}: if a time is "
+        f"wrong, --since leaves out what is before",
+        err=True,
+    )
 
 
 def _topics_told(config: Config, folder: Path, period: tuple[int, int]) -> Source:

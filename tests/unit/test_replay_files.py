@@ -17,12 +17,14 @@ from streams.events.codec import encode
 from streams.events.types import CalendarData, CalendarEntry
 from streams.history.replay.engine import Engine, coarse
 from streams.history.replay.files import source_of_files
+from streams.history.replay.lines import lines_of
 from streams.history.replay.rows import Odd
 from streams.history.replay.run import calendar_of, replay
 from streams.history.replay.source import EVER, ReplayError, Source, source_of
 from streams.runtime.partitions import partition_of
 from tests.support.archived import archived
 from tests.support.oracle import Key
+from tests.support.shop import event
 from tests.unit.test_replay_archive import CONFIG, DAY_MS, FINE, HOUR_MS, START, finals, sent, stepped
 
 NOW = START + 30 * DAY_MS
@@ -164,6 +166,36 @@ def test_odd_lines_are_named_counted_as_rejected_and_change_nothing_else(tmp_pat
     assert "ahead of now" in odd[4].why
     assert replay(CONFIG, source, detect=False).counts.rejected == len(bad)
     assert final(source) == wanted
+
+
+def test_a_line_that_is_too_long_is_odd_and_is_not_kept(tmp_path: Path, wanted: Finals) -> None:
+    everything, longest = lines(), CONFIG.limits.event_bytes
+    long = b'{"x":"' + b"x" * (3 * longest) + b'"}'
+    odd: list[Odd] = []
+    path = written(tmp_path / "some.jsonl", [everything[0], long, *everything[1:], b"y" * (longest + 1)])
+    assert final(read(tmp_path, path, odd=odd)) == wanted
+    assert [one.line for one in odd] == [2, len(everything) + 2]
+    assert all("bytes" in one.why for one in odd)
+    kept = [line for some in lines_of(path, longest) for line in some.values]
+    assert max(map(len, kept)) == longest + 1
+    assert len(kept) == len(everything) + 2
+
+
+def test_a_long_time_in_which_nothing_happened_is_said(tmp_path: Path) -> None:
+    said: list[tuple[int, int]] = []
+
+    def replayed(*some: bytes) -> None:
+        path = written(tmp_path / "some.jsonl", [*some, *lines()])
+        scratch = tmp_path / f"scratch-{random.getrandbits(40):x}"
+        source_of_files(CONFIG, [path], scratch, now=NOW, odd=print, quiet=lambda *of: said.append(of))
+
+    replayed()
+    assert said == []
+    old = START - 400 * DAY_MS
+    replayed(encode(event("order.placed", old, "O-old")))
+    ((since, until),) = said
+    assert since == old
+    assert START <= until < START + DAY_MS
 
 
 def test_a_calendar_in_files_is_known_from_the_beginning(tmp_path: Path) -> None:

@@ -20,12 +20,15 @@ from streams.history.replay.rows import CALENDAR, HEARTBEAT, ODD, Odd, Rows
 from streams.history.replay.scratch import Scratch
 from streams.history.replay.source import EVER, ReplayError, Source, source_of
 from streams.ingest.imports.spool import Encoded, Spool
+from streams.kpis.grid import DAY_MS
 from streams.kpis.watermark import FAMILIES
 from streams.runtime.partitions import partition_of
 
 if TYPE_CHECKING:
     from streams.config import Config
 
+QUIET_MS = 35 * DAY_MS
+"""Where nothing happens for so long a time may be wrong."""
 _EVERY = 5_000
 """Rows after which it is said how many have been written."""
 
@@ -38,6 +41,7 @@ def source_of_files(
     *,
     now: int,
     odd: Callable[[Odd], None],
+    quiet: Callable[[int, int], None] = lambda since, until: None,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Source:
     """The events of files, put down in a ``scratch`` folder: those that happened from the one up to, not including, the
@@ -45,7 +49,8 @@ def source_of_files(
     the future is turned away as it is live; times are epoch ms. Partitions are those in which a producer would place
     them.
 
-    ``odd`` is told of each line that is no event, ``progress`` how much has been done, of how much. Raises
+    ``odd`` is told of each line that is no event, ``quiet`` of the longest time in which nothing happened, from when
+    to when, if that is longer than :data:`QUIET_MS`; ``progress`` how much has been done, of how much. Raises
     :class:`~streams.history.replay.source.ReplayError` where a file cannot be read or no line of it is an event, or
     nothing happened in that time.
     """
@@ -56,7 +61,7 @@ def source_of_files(
     times: list[int] = []
     read = 0
     for path in paths:
-        reading = lines_of(path, partial(_say, progress, read, 2 * size))
+        reading = lines_of(path, config.limits.event_bytes, partial(_say, progress, read, 2 * size))
         read += size_of([path])
         for frame in _sound(reading, rows, odd):
             times += _ends(frame.filter(pl.col("rule") != ODD)["time"])
@@ -66,7 +71,9 @@ def source_of_files(
         raise ReplayError(f"{', '.join(map(str, paths))}: there is no event in it")
     # Writing takes about as long as reading.
     say = partial(_say, progress, len(spool), 2 * len(spool))
-    if not _put(spool, events, config.kafka.partitions, say):
+    if not _put(_heard(spool, quiet), events, config.kafka.partitions, say):
+        if between == EVER:
+            raise ReplayError(f"{', '.join(map(str, paths))}: no order, delivery or ticket is in it")
         first, last = (format_time(ms) for ms in (min(times), max(times)))
         raise ReplayError(f"nothing happened in that time (what there is happened from {first} to {last})")
     return source_of(events)
@@ -104,6 +111,21 @@ def _put(rows: Iterable[Encoded], folder: Path, partitions: int, progress: Calla
         placed += topic in FAMILIES
     scratch.flush()
     return placed
+
+
+def _heard(rows: Iterable[Encoded], quiet: Callable[[int, int], None]) -> Iterator[Encoded]:
+    """The same; says how long nothing happened."""
+    before: int | None = None
+    longest = (0, QUIET_MS)
+    for row in rows:
+        time, _, kind, *_ = row
+        if kind < HEARTBEAT and kind != CALENDAR:
+            if before is not None and time - before > longest[1] - longest[0]:
+                longest = (before, time)
+            before = time
+        yield row
+    if longest[0]:
+        quiet(*longest)
 
 
 def _counted(rows: Iterable[Encoded], progress: Callable[[int], None]) -> Iterator[Encoded]:

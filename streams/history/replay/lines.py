@@ -47,9 +47,10 @@ def size_of(paths: Iterable[Path]) -> int:
 
 
 def lines_of(
-    path: Path, progress: Callable[[int], None] = lambda read: None, at_once: int = AT_ONCE
+    path: Path, longest: int, progress: Callable[[int], None] = lambda read: None, at_once: int = AT_ONCE
 ) -> Iterator[Lines]:
     """The lines of a file, some at a time; ``-`` is standard input. ``progress`` is told how many bytes have been read.
+    Of a line of more than ``longest`` bytes only the first are there, one more than that.
 
     Raises :class:`~streams.history.replay.source.ReplayError` where it cannot be read, or is packed and cut off.
     """
@@ -58,7 +59,7 @@ def lines_of(
     try:
         with ExitStack() as stack:
             raw: IO[bytes] = sys.stdin.buffer if path == STANDARD_INPUT else stack.enter_context(path.open("rb"))
-            for some in _some(_unpacked(raw), at_once):
+            for some in _some(_unpacked(raw), longest + 1, at_once):
                 values = [line.strip() for line in some]
                 if number == 0:
                     values[0] = values[0].removeprefix(codecs.BOM_UTF8)
@@ -79,8 +80,17 @@ def _unpacked(raw: IO[bytes]) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(raw)) if head.startswith(_PACKED) else raw
 
 
-def _some(file: IO[bytes], at_once: int) -> Iterator[list[bytes]]:
-    while some := file.readlines(at_once):
+def _some(file: IO[bytes], most: int, at_once: int) -> Iterator[list[bytes]]:
+    some, size = [], 0
+    while line := file.readline(most):
+        some.append(line)
+        size += len(line)
+        while len(line) == most and not line.endswith(b"\n"):
+            line = file.readline(most)  # what is left of one that is too long
+        if size >= at_once:
+            yield some
+            some, size = [], 0
+    if some:
         yield some
 
 
