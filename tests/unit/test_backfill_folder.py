@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from streams.history.backfill.folder import NOTES, BackfillError, Note, held
+from streams.history.backfill.folder import NOTES, PENDING, BackfillError, Note, Pending, held
 from streams.kpis.grid import HOUR_MS
 
 NOW = 1_772_409_600_000 + 47 * 60_000
@@ -109,6 +110,29 @@ def test_what_one_that_was_killed_has_left_is_removed(folder: Path) -> None:
     with held(folder) as one:
         assert not list(one.draft.iterdir())
     assert {path.name for path in folder.iterdir()} == {"wal"}
+
+
+def test_what_one_was_killed_in_is_finished(folder: Path) -> None:
+    earlier = Note("daybook", 0, 500, 3)
+    with held(folder) as one:
+        one.move_in([block(one.draft, "A")], earlier, NOW)
+    size = (folder / NOTES).stat().st_size
+    with (folder / NOTES).open("ab") as file:
+        file.write(b'{"job":"day')
+    (folder / "B").mkdir()
+    (folder / ".daybook-backfill.part" / "C").mkdir(parents=True)
+    (folder / PENDING).write_bytes(msgspec.json.encode(Pending(NOTE, ["B", "C"], size)))
+    with held(folder) as one:
+        assert one.notes() == [earlier, NOTE]
+    assert sorted(path.name for path in folder.iterdir()) == ["A", "B", "C", NOTES, "wal"]
+
+
+def test_what_one_was_killed_in_before_it_had_moved_anything_is_forgotten(folder: Path) -> None:
+    (folder / ".daybook-backfill.part" / "B").mkdir(parents=True)
+    (folder / PENDING).write_bytes(b'{"note":')
+    with held(folder) as one:
+        assert one.notes() == []
+    assert [path.name for path in folder.iterdir()] == ["wal"]
 
 
 def test_nothing_is_moved_in_where_a_prometheus_has_begun_meanwhile(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,8 @@ from streams.kpis.grid import HOUR_MS
 
 NOTES = "daybook-backfill.jsonl"
 """What was put into the folder, a line each time. Prometheus makes other blocks of ours, so they do not tell."""
+PENDING = "daybook-backfill.pending"
+"""Which blocks are being moved in, while they are."""
 BLOCK_MS = 2 * HOUR_MS
 """The span of Prometheus's shortest blocks, which begin at multiples of it."""
 HEAD_MS = 3 * HOUR_MS
@@ -35,6 +37,14 @@ class Note(msgspec.Struct, frozen=True):
     since: int
     until: int
     samples: int
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """The ``blocks`` that a note is about, by name; ``size`` is that of the notes before it, bytes."""
+
+    note: Note
+    blocks: list[str]
+    size: int
 
 
 class Folder(NamedTuple):
@@ -64,23 +74,56 @@ class Folder(NamedTuple):
         return (min(now, int(min(written) * 1000)) - HEAD_MS) // BLOCK_MS * BLOCK_MS if written else now
 
     def move_in(self, blocks: list[Path], note: Note, now: int) -> None:
-        """Move blocks to their place and note it: all or none. ``now`` as for :meth:`closed_until`. Raises
-        :class:`BackfillError`."""
+        """Move blocks to their place and note it: all or none. Where the process is killed meanwhile, whoever holds the
+        folder next does the rest. ``now`` as for :meth:`closed_until`. Raises :class:`BackfillError`."""
         if note.until >= self.closed_until(now):
             raise BackfillError(f"{self.path}: a Prometheus has begun there in the meantime; run this again")
-        moved: list[Path] = []
+        size = (self.path / NOTES).stat().st_size
+        pending = Pending(note, [block.name for block in blocks], size)
         try:
             for block in blocks:
-                _belongs_to_owner_of(self.path, block)
-                moved.append(block.rename(self.path / block.name))
-            with (self.path / NOTES).open("ab") as file:
-                file.write(msgspec.json.encode(note) + b"\n")
+                if block.parent != self.draft:
+                    block.rename(self.draft / block.name)
+                _belongs_to_owner_of(self.path, self.draft / block.name)
+            _write(self.path / PENDING, msgspec.json.encode(pending))
+            self._finish(pending)
         except BaseException as error:
-            for block in moved:
-                block.rename(self.draft / block.name)
+            for name in pending.blocks:
+                if (self.path / name).exists() and not (self.draft / name).exists():
+                    (self.path / name).rename(self.draft / name)
+            os.truncate(self.path / NOTES, size)
+            (self.path / PENDING).unlink(missing_ok=True)
             if isinstance(error, OSError):
                 raise BackfillError(f"{self.path}: blocks cannot be put there ({error.strerror})") from None
             raise
+
+    def _finish(self, pending: Pending) -> None:
+        """Move in what is still in the draft, and note it."""
+        for name in pending.blocks:
+            if (self.draft / name).exists():
+                (self.draft / name).rename(self.path / name)
+        os.truncate(self.path / NOTES, pending.size)
+        _write(self.path / NOTES, msgspec.json.encode(pending.note) + b"\n", "ab")
+        (self.path / PENDING).unlink()
+
+    def resume(self) -> None:
+        """Do the rest of what another process was killed in. Raises :class:`BackfillError`."""
+        file = self.path / PENDING
+        try:
+            self._finish(msgspec.json.decode(file.read_bytes(), type=Pending))
+        except FileNotFoundError:
+            return
+        except msgspec.MsgspecError:  # it was killed before it had moved anything
+            file.unlink()
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+
+
+def _write(path: Path, what: bytes, mode: Literal["wb", "ab"] = "wb") -> None:
+    with path.open(mode) as file:
+        file.write(what)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager
@@ -99,13 +142,15 @@ def held(path: Path) -> Iterator[Folder]:
         except BlockingIOError:
             raise BackfillError(f"{path}: another daybook backfill is at work there") from None
         try:
+            folder = Folder(path, draft)
+            folder.resume()
             shutil.rmtree(draft, ignore_errors=True)  # of one that was killed
             try:
                 draft.mkdir()
                 _belongs_to_owner_of(path, path / NOTES)
             except OSError as error:
                 raise _unwritable(path, error) from None
-            yield Folder(path, draft)
+            yield folder
         finally:
             shutil.rmtree(draft, ignore_errors=True)
             if os.fstat(file.fileno()).st_size == 0:
@@ -114,7 +159,7 @@ def held(path: Path) -> Iterator[Folder]:
 
 def _check(path: Path) -> None:
     try:
-        names = {entry.name for entry in path.iterdir()} - {NOTES, _DRAFT, "lost+found"}
+        names = {entry.name for entry in path.iterdir()} - {NOTES, PENDING, _DRAFT, "lost+found"}
         blocks = any((path / name / "meta.json").is_file() for name in names)
         owner = path.stat().st_uid
     except OSError as error:
