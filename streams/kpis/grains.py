@@ -39,10 +39,6 @@ class Grain:
         grain.revision, grain.changed, grain.heard = revision, changed, heard
         return grain
 
-    def speaks_of(self, series: int) -> bool:
-        """Whether there are data of a series, or anything was told of it."""
-        return series < self.revision.size and bool(self.heard[series] or self.revision[series] >= 0)
-
     def widen(self, series: int) -> None:
         """Have room for so many series."""
         more = series - self.revision.size

@@ -65,9 +65,10 @@ class KpiSeries:
         self._correct = False
         self._grains: dict[int, Grain] = {}
         self._windows = [] if self._is_level else [Rolling(span, definitions.pane_ms) for span in kpi.windows]
-        # By series: where it begins; when it was last heard of, and when as of the grains that were closed; what stands
-        # before the grains that are kept, and now.
+        # By series: where it begins, and from which grain on it is told of; when it was last heard of, and when as of
+        # the grains that were closed; what stands before the grains that are kept, and now.
         self._born: I64 = np.zeros(0, dtype=np.int64)
+        self._told_from: I64 = np.zeros(0, dtype=np.int64)
         self._heard: I64 = np.zeros(0, dtype=np.int64)
         self._heard_closed: I64 = np.zeros(0, dtype=np.int64)
         self._before: I64 = np.zeros(0, dtype=np.int64)
@@ -191,6 +192,7 @@ class KpiSeries:
             number = self._numbers[slice_] = len(self.slices)
             self.slices.append(slice_)
             self._born = np.append(self._born, _NEVER)
+            self._told_from = np.append(self._told_from, _NEVER)
             self._heard = np.append(self._heard, _AT_ONCE)
             self._heard_closed = np.append(self._heard_closed, _AT_ONCE)
             self._before = np.append(self._before, 0)
@@ -220,29 +222,26 @@ class KpiSeries:
                 break
             grain = self._grain(start, end)
             sums = self._sums(grain, level)
-            self._pass_over(start, grain, sums)
+            self._begins(start, grain, sums)
             self._heard_closed[grain.heard] = np.maximum(self._heard_closed[grain.heard], start)
             alive = self._alive(start, end, self._heard_closed, sums)
+            alive = alive[self._told_from[alive] <= start]
             # A grain that was told is walked over without a word: only what changed is news.
             yield from self._close(start, grain, alive[grain.changed[alive]], sums)
             level = sums
             self._next_grain = end if alive.size else min((s for s in self._grains if s >= end), default=None)
         self._seal(reached - self._lateness_ms)
 
-    def _pass_over(self, start: int, grain: Grain, sums: I64) -> None:
-        """Slices that would be told of first in this grain, and have nothing in it after all: what was counted there
-        belongs elsewhere, as that of a parcel whose order was read after it. They begin where they next have something,
-        so that what is told does not depend on which topic was read first."""
-        empty: npt.NDArray[np.bool_] = ~np.any(sums.reshape(-1, self._width), axis=1)
+    def _begins(self, start: int, grain: Grain, sums: I64) -> None:
+        """Note which slices have something in a grain that is closed. What was counted in another may belong elsewhere
+        after all, as that of a parcel whose order was read after it; and what went in and out again has left nothing.
+        So what is told does not depend on which topic was read first."""
+        there: npt.NDArray[np.bool_] = np.any(sums.reshape(-1, self._width), axis=1)
         if (total := self._numbers.get(())) is not None:
-            empty[total] = False  # it has its own beginning
+            there[total] = True  # it is told of from its own beginning on
         if not self._is_level:
-            grain.heard &= ~empty
-        begins = (self._born >= start) & (self._born < grain.end)
-        for series in np.flatnonzero(empty & begins & (grain.revision < 0)).tolist():
-            grain.heard[series] = False
-            later = (begin for begin, one in self._grains.items() if begin > start and one.speaks_of(series))
-            self._born[series] = min(later, default=_NEVER)
+            grain.heard &= there
+        self._told_from[there] = np.minimum(self._told_from[there], start)
 
     def _corrections(self, reached: int) -> Iterator[KpiValue]:
         level = self._before.copy()
@@ -320,10 +319,11 @@ class KpiSeries:
         self._grains = {start: Grain.of(grain) for start, grain in state["grains"].items()}
         for window, known in zip(self._windows, state["windows"], strict=True):
             window.load(known)
-        self._born, self._heard, self._heard_closed, self._before, self._now = state["series"]
+        arrays = state["series"]
+        self._born, self._told_from, self._heard, self._heard_closed, self._before, self._now = arrays
 
     def _arrays(self) -> tuple[I64, ...]:
-        return self._born, self._heard, self._heard_closed, self._before, self._now
+        return self._born, self._told_from, self._heard, self._heard_closed, self._before, self._now
 
     def current(self) -> Iterator[KpiValue]:
         """The provisional values as of the newest pane or the watermark, whichever is later."""

@@ -69,7 +69,7 @@ LAST_FLUSH_WITHIN = 4.0
 """Seconds to publish what is left when partitions are revoked; within the group's rebalance timeout."""
 MOST_BEHIND = 5_000
 """Events not read yet beyond which nobody looks through those that were: KPIs come first."""
-SERIES_STATE_VERSION = 4
+SERIES_STATE_VERSION = 5
 """Of the form and meaning of what a series book keeps; another one makes every kept state unreadable."""
 INCIDENT_STATE_VERSION = 2
 """The same of incidents."""
