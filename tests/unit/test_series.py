@@ -61,6 +61,17 @@ def test_a_slice_first_heard_of_late_is_final_first_and_has_all_grains_since() -
     ]
 
 
+def test_a_slice_that_has_nothing_after_all_is_shown_as_empty_and_told_of_as_nothing() -> None:
+    book = Book(counting())
+    book.tell(placed(T0 + MINUTE, 3) | placed(T0 + MINUTE, 1, NORTH), until=T0 + MINUTE)
+    told_of = book.tell(placed(T0 + MINUTE, 0, NORTH) | placed(T0 + MINUTE, 1, SOUTH), until=T0 + HOUR)
+    assert [(value.slice, value.parts) for value in told_of] == [({}, (3,)), ({"region": "south"}, (1,))]
+    # What was told of it before it was known better is taken back.
+    shown = {tuple(value.slice.values()): value.parts for value in book.book.current() if value.span == "24h"}
+    assert shown == {(): (3,), ("north",): (0,), ("south",): (1,)}
+    assert {tuple(value.slice.values()) for value in book.tell(until=T0 + 2 * HOUR)} == {(), ("south",)}
+
+
 def test_what_comes_to_the_same_is_no_correction() -> None:
     book = Book(counting())
     book.tell(placed(LATE, 3), until=T0 + HOUR)
