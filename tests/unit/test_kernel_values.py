@@ -63,7 +63,7 @@ def test_a_level_goes_down_where_it_went_up_though_the_value_lost_its_name() -> 
     pipe.feed([event("delivery.delivered", T0 + MINUTE, "a")])
     pipe.heartbeat(T0 + HOUR)
     pipe.drain()
-    old, new = pipe.final("orders_open", T0, region="old"), pipe.final("orders_open", T0, region="new")
+    old, new = pipe.now("orders_open", region="old"), pipe.final("orders_open", T0, region="new")
     other = pipe.final("orders_open", T0, region="other")
     assert old is not None
     assert new is not None
