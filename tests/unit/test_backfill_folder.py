@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streams.history.backfill.folder import NOTES, PENDING, BackfillError, Note, Pending, held
+from streams.history.backfill.folder import BLOCKS, NOTES, PENDING, BackfillError, Note, Pending, held
 from streams.kpis.grid import HOUR_MS
 
 NOW = 1_772_409_600_000 + 47 * 60_000
@@ -120,7 +120,7 @@ def test_what_one_was_killed_in_is_finished(folder: Path) -> None:
     with (folder / NOTES).open("ab") as file:
         file.write(b'{"job":"day')
     (folder / "B").mkdir()
-    (folder / ".daybook-backfill.part" / "C").mkdir(parents=True)
+    (folder / ".daybook-backfill.part" / BLOCKS / "C").mkdir(parents=True)
     (folder / PENDING).write_bytes(msgspec.json.encode(Pending(NOTE, ["B", "C"], size)))
     with held(folder) as one:
         assert one.notes() == [earlier, NOTE]

@@ -23,6 +23,8 @@ BLOCK_MS = 2 * HOUR_MS
 """The span of Prometheus's shortest blocks, which begin at multiples of it."""
 HEAD_MS = 3 * HOUR_MS
 """So far back from its newest sample, to the beginning of a block, reaches what Prometheus has made no block of yet."""
+BLOCKS = "blocks"
+"""Where in a draft they are made."""
 _DRAFT = ".daybook-backfill.part"
 
 
@@ -82,15 +84,13 @@ class Folder(NamedTuple):
         pending = Pending(note, [block.name for block in blocks], size)
         try:
             for block in blocks:
-                if block.parent != self.draft:
-                    block.rename(self.draft / block.name)
-                _belongs_to_owner_of(self.path, self.draft / block.name)
+                _belongs_to_owner_of(self.path, block)
             _write(self.path / PENDING, msgspec.json.encode(pending))
             self._finish(pending)
         except BaseException as error:
             for name in pending.blocks:
-                if (self.path / name).exists() and not (self.draft / name).exists():
-                    (self.path / name).rename(self.draft / name)
+                if not (self.draft / BLOCKS / name).exists():
+                    (self.path / name).rename(self.draft / BLOCKS / name)
             os.truncate(self.path / NOTES, size)
             (self.path / PENDING).unlink(missing_ok=True)
             if isinstance(error, OSError):
@@ -100,8 +100,8 @@ class Folder(NamedTuple):
     def _finish(self, pending: Pending) -> None:
         """Move in what is still in the draft, and note it."""
         for name in pending.blocks:
-            if (self.draft / name).exists():
-                (self.draft / name).rename(self.path / name)
+            if (self.draft / BLOCKS / name).exists():
+                (self.draft / BLOCKS / name).rename(self.path / name)
         os.truncate(self.path / NOTES, pending.size)
         _write(self.path / NOTES, msgspec.json.encode(pending.note) + b"\n", "ab")
         (self.path / PENDING).unlink()

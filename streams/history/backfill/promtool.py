@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from streams.history.backfill.folder import BackfillError
+from streams.history.backfill.folder import BLOCKS, BackfillError
 from streams.history.backfill.openmetrics import Samples
 from streams.kpis.grid import HOUR_MS
 
@@ -30,7 +30,7 @@ class Blocks:
     def __init__(self, draft: Path) -> None:
         self._program = promtool()
         self._text = draft / "samples.om"
-        self._folder = draft / "blocks"
+        self._folder = draft / BLOCKS
         self.made: list[Path] = []
 
     def make(self, samples: Samples) -> None:
