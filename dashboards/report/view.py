@@ -11,13 +11,13 @@ from dashboards.console.incident_view import Clock
 from dashboards.console.words import usual
 from dashboards.report.course import Course, Point
 from dashboards.report.plot import Numbered, about, drawn, in_words
+from detectors.calibration.contract import WEEK_MS
 from detectors.incidents.incident import Incident
 from streams.history.replay.conditions import Conditions, Measured
 from streams.history.replay.results import Summary, pairs_in
 from streams.kpis.units import human
 from streams.top.catalog import Goal
 
-WEEK_MS = 7 * 86_400_000
 MOST_ROWS = 100
 """Rows of one table; the folder has all."""
 _LEFT_OUT = {"Looked after by", "Severity"}

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli.settings import DURATION, Settings, configured, example
+from streams.cli.settings import DAY, DURATION, Settings, configured, example
 
 if TYPE_CHECKING:
     from streams.config import Config
     from streams.history.backfill.run import Filled, Period
-
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command(
@@ -37,8 +35,8 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     type=click.Path(path_type=Path),
     help="A folder that a replay wrote, in place of the archive: no windows but those as long as a grain.",
 )
-@click.option("--since", type=_DAY, help="The first day (UTC) that is filled in.")
-@click.option("--until", type=_DAY, help="The last one.")
+@click.option("--since", type=DAY, help="The first day (UTC) that is filled in.")
+@click.option("--until", type=DAY, help="The last one.")
 @click.option(
     "--step", type=DURATION, default="4m", show_default=True, help="How far samples are apart, 5m at the most."
 )

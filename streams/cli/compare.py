@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli.settings import Settings, configured, example
+from streams.cli.settings import DAY, Settings, configured, example
 
 if TYPE_CHECKING:
     from detectors.lookback.matching import Kind
     from streams.config import Config
     from streams.history.lookback.compare import Comparison
 
-_DAY = click.DateTime(["%Y-%m-%d"])
 _PATH = click.Path(path_type=Path, exists=True)
 DIFFERENT = 1
 
@@ -29,8 +28,8 @@ DIFFERENT = 1
 )
 @click.argument("before", type=_PATH)
 @click.argument("after", type=_PATH)
-@click.option("--since", type=_DAY, help="The first day of arrival (UTC) that is replayed.")
-@click.option("--until", type=_DAY, help="The last one.")
+@click.option("--since", type=DAY, help="The first day of arrival (UTC) that is replayed.")
+@click.option("--until", type=DAY, help="The last one.")
 @click.option("--all", "everything", is_flag=True, help="Also alerts that are the same.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @configured

@@ -98,6 +98,7 @@ class Duration(click.ParamType):
 
 
 DURATION = Duration()
+DAY = click.DateTime(["%Y-%m-%d"])
 
 
 def example(*lines: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli.settings import Settings, configured, example
+from streams.cli.settings import DAY, Settings, configured, example
 
 if TYPE_CHECKING:
     from detectors.tuning.course import Beside, History, Label
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 FEEDBACK = "feedback"
 """What stands in place of a file."""
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command(
@@ -33,8 +32,8 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     )
 )
 @click.option("--kpi", "kpis", multiple=True, help="The KPI (may be given several times); all where none is named.")
-@click.option("--since", type=_DAY, help="The first day of arrival (UTC) of the archive that is looked at.")
-@click.option("--until", type=_DAY, help="The last one.")
+@click.option("--since", type=DAY, help="The first day of arrival (UTC) of the archive that is looked at.")
+@click.option("--until", type=DAY, help="The last one.")
 @click.option(
     "--from",
     "folder",

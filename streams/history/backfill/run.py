@@ -73,8 +73,7 @@ def backfill(
     gauges = Gauges(config, engine.definitions, source.partitions)
 
     def steps() -> Generator[int]:
-        told_every = min(kpi.grain.ms for kpi in config.kpis)
-        for step in steps_of(engine.definitions, source, config.limits.event_bytes, told_every):
+        for step in steps_of(engine.definitions, source, config.limits.event_bytes, engine.told_every):
             gauges.take(step.partials, engine.take(step))
             yield engine.counts.records
         gauges.take([], engine.finish())

@@ -69,9 +69,10 @@ class Engine:
         self._last = 0
 
     @property
-    def judges(self) -> bool:
-        """Whether it does."""
-        return self._watch is not None
+    def told_every(self) -> int | None:
+        """The span (ms) after which a step is to be told, so that values are judged as they were known then; None where
+        none is."""
+        return None if self._watch is None else min(kpi.grain.ms for kpi in self.definitions.kpis)
 
     def take(self, step: Step) -> News:
         """Take in what a partition tells."""

@@ -81,8 +81,7 @@ def news_of(
     """Replay all of it; ``progress`` is told how many records have been fed, of how many. ``processes`` as in
     :func:`~streams.history.replay.processes.steps_of`."""
     total = source.records
-    told_every = min(kpi.grain.ms for kpi in config.kpis) if engine.judges else None
-    for step in steps_of(engine.definitions, source, config.limits.event_bytes, told_every, processes):
+    for step in steps_of(engine.definitions, source, config.limits.event_bytes, engine.told_every, processes):
         yield engine.take(step)
         progress(engine.counts.records, total)
     yield engine.finish()
