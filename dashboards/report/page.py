@@ -14,6 +14,7 @@ from dashboards.report.view import Entry, View, anchor_of
 from streams.history.replay.conditions import Conditions
 
 _HERE = Path(__file__).parent
+_STYLES = (_HERE.parent / "console" / "static" / "palette.css", _HERE / "report.css")
 
 
 def page(conditions: Conditions, view: View) -> str:
@@ -37,7 +38,7 @@ def page(conditions: Conditions, view: View) -> str:
         symptoms=_symptoms,
         sections=view.sections(),
         anchor_of=anchor_of,
-        style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
+        style=Markup("".join(path.read_text(encoding="utf-8") for path in _STYLES)),
         script=Markup(script),
         digest=b64encode(sha256(script.encode()).digest()).decode(),
     )
